@@ -1,0 +1,109 @@
+//! The `Content-Type` of a file, by its name's extension.
+//!
+//! `mime_guess` knows most of them; a short table in front corrects those that players and browsers refuse, and
+//! text gets its charset, since a subtitle in the wrong one is unreadable.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Extensions where players need something else than `mime_guess`'s word, each with its source.
+const CORRECTIONS: &[(&str, &str)] = &[
+    // MPEG-TS (RFC 3555 §4.2, RFC 8216 §10); elsewhere `.ts` is TypeScript, or DLNA's private type.
+    ("ts", "video/mp2t"),
+    ("m2ts", "video/mp2t"),
+    ("mts", "video/mp2t"),
+    // Apple's name for an MP4 file (RFC 4337); Chromium refuses `video/x-m4v`.
+    ("m4v", "video/mp4"),
+    ("m4a", "audio/mp4"),
+    // A fragment of MP4 in DASH and HLS (ISO/IEC 23009-1, RFC 8216 §3.3).
+    ("m4s", "video/iso.segment"),
+    // RFC 8216 §4.
+    ("m3u8", "application/vnd.apple.mpegurl"),
+    // SubStation Alpha has no registration; this is what desktops call it (freedesktop.org shared-mime-info).
+    ("ass", "text/x-ssa; charset=utf-8"),
+    ("ssa", "text/x-ssa; charset=utf-8"),
+];
+
+/// The `Content-Type` for a file called `name`; `application/octet-stream` where nothing is known.
+///
+/// Text is labelled UTF-8, which WebVTT is by definition and everything else in a new file is by custom.
+///
+/// ```
+/// assert_eq!(filmstrip::http::content_type::of("film.mp4".as_ref()), "video/mp4");
+/// ```
+pub fn of(name: &Path) -> Cow<'static, str> {
+    let extension = name.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if let Some((_, corrected)) = CORRECTIONS.iter().find(|(known, _)| *known == extension) {
+        return Cow::Borrowed(corrected);
+    }
+    let guess = mime_guess::from_ext(&extension).first_raw();
+    match guess {
+        Some(text) if text.starts_with("text/") => Cow::Owned(format!("{text}; charset=utf-8")),
+        Some(other) => Cow::Borrowed(other),
+        None => Cow::Borrowed("application/octet-stream"),
+    }
+}
+
+/// Whether a browser would run what it finds in a file of this type in our origin (HTML, SVG, XML).
+pub fn is_active(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence == "text/html" || essence == "text/xml" || essence == "application/xml" || essence.ends_with("+xml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_that_players_need() {
+        let rows = [
+            // What `mime_guess` says, from the IANA registry and Debian's mime.types.
+            ("a.mp4", "video/mp4"),
+            ("a.mov", "video/quicktime"),
+            ("a.webm", "video/webm"),
+            ("a.mkv", "video/x-matroska"),
+            ("a.avi", "video/x-msvideo"),
+            ("a.ogv", "video/ogg"),
+            ("a.mpg", "video/mpeg"),
+            ("a.mpeg", "video/mpeg"),
+            ("a.3gp", "video/3gpp"),
+            ("a.mpd", "application/dash+xml"),
+            ("a.srt", "application/x-subrip"),
+            ("a.vtt", "text/vtt; charset=utf-8"),
+            ("a.mp3", "audio/mpeg"),
+            ("a.flac", "audio/flac"),
+            ("a.opus", "audio/ogg"),
+            ("a.jpg", "image/jpeg"),
+            ("a.png", "image/png"),
+            ("a.webp", "image/webp"),
+            ("a.html", "text/html; charset=utf-8"),
+            // Our corrections; their sources are beside them.
+            ("a.ts", "video/mp2t"),
+            ("a.m2ts", "video/mp2t"),
+            ("a.m4v", "video/mp4"),
+            ("a.m4a", "audio/mp4"),
+            ("a.m4s", "video/iso.segment"),
+            ("a.m3u8", "application/vnd.apple.mpegurl"),
+            ("a.ass", "text/x-ssa; charset=utf-8"),
+            // A name says nothing by its case, and nothing at all without an extension.
+            ("A.MP4", "video/mp4"),
+            ("A.Ts", "video/mp2t"),
+            ("film", "application/octet-stream"),
+            ("film.", "application/octet-stream"),
+            ("film.unheard-of", "application/octet-stream"),
+        ];
+        for (name, want) in rows {
+            assert_eq!(of(Path::new(name)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_would_run_is_active() {
+        for name in ["a.html", "a.htm", "a.svg", "a.xml", "a.xhtml"] {
+            assert!(is_active(&of(Path::new(name))), "{name}");
+        }
+        for name in ["a.mp4", "a.vtt", "a.js", "a.txt", "a"] {
+            assert!(!is_active(&of(Path::new(name))), "{name}");
+        }
+    }
+}

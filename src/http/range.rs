@@ -1,0 +1,243 @@
+//! Range requests (RFC 9110 §14): which bytes of a representation a `Range` field selects.
+//!
+//! The field's number of ranges is bounded before anything else is done with it, and again after overlapping and
+//! touching ranges became one, so that no request costs more than a plain one.
+
+use std::ops::Range;
+
+/// More ranges than this in one field are not looked at: the field is treated as absent (§14.2 allows it).
+const MAX_ASKED: usize = 256;
+
+/// More separate ranges than this are not sent as parts: the field is treated as absent.
+const MAX_PARTS: usize = 16;
+
+/// What a `Range` field selects of a representation. Byte positions, the end exclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The field is malformed, of another unit, or too much: answer as if it were absent.
+    Whole,
+    /// One to sixteen ranges in the order asked for, none empty, none touching another.
+    Parts(Vec<Range<u64>>),
+    /// Well-formed, and no range has a byte in the representation: 416 (§15.5.17).
+    Unsatisfiable,
+}
+
+/// Evaluates the value of a `Range` field for a representation of `size` bytes.
+///
+/// An empty representation is always sent whole: it has no range to satisfy, and a player that asks `bytes=0-` of it
+/// is better served by an empty 200 than by an error.
+///
+/// ```
+/// use filmstrip::http::range::{Selection, select};
+/// assert_eq!(select("bytes=-500", 2000), Selection::Parts(vec![1500..2000]));
+/// assert_eq!(select("bytes=2000-", 2000), Selection::Unsatisfiable);
+/// assert_eq!(select("seconds=1-2", 2000), Selection::Whole);
+/// ```
+pub fn select(field: &str, size: u64) -> Selection {
+    let Some(set) = byte_set(field) else { return Selection::Whole };
+    if size == 0 || set.bytes().filter(|&b| b == b',').count() >= MAX_ASKED {
+        return Selection::Whole;
+    }
+    let mut satisfiable = Vec::new();
+    let mut any = false;
+    // Empty list elements are skipped (§5.6.1.2).
+    for spec in set.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty()) {
+        any = true;
+        match parse_spec(spec) {
+            None => return Selection::Whole,
+            Some(spec) => satisfiable.extend(spec.within(size)),
+        }
+    }
+    if !any {
+        return Selection::Whole;
+    }
+    let parts = coalesce(satisfiable);
+    match parts.len() {
+        0 => Selection::Unsatisfiable,
+        1..=MAX_PARTS => Selection::Parts(parts),
+        _ => Selection::Whole,
+    }
+}
+
+/// What follows `bytes=`; range units are case-insensitive (§14.1).
+fn byte_set(field: &str) -> Option<&str> {
+    let (unit, set) = field.split_once('=')?;
+    unit.eq_ignore_ascii_case("bytes").then_some(set)
+}
+
+/// One range-spec (§14.1.1). Positions beyond `u64` saturate: no file reaches there.
+#[derive(Debug, Clone, Copy)]
+enum Spec {
+    /// `first-last`, both inclusive, or `first-`.
+    From { first: u64, last: u64 },
+    /// `-length`.
+    Suffix { length: u64 },
+}
+
+fn parse_spec(spec: &str) -> Option<Spec> {
+    let (first, last) = spec.split_once('-')?;
+    match (first.is_empty(), last.is_empty()) {
+        (true, _) => Some(Spec::Suffix { length: parse_position(last)? }),
+        (false, true) => Some(Spec::From { first: parse_position(first)?, last: u64::MAX }),
+        (false, false) => {
+            let (first, last) = (parse_position(first)?, parse_position(last)?);
+            (first <= last).then_some(Spec::From { first, last })
+        }
+    }
+}
+
+fn parse_position(digits: &str) -> Option<u64> {
+    let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+impl Spec {
+    /// The part of the range that lies within `size` bytes; `None` when there is none.
+    fn within(self, size: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Spec::From { first, last } => first..last.saturating_add(1).min(size),
+            Spec::Suffix { length } => size.saturating_sub(length)..size,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+/// Makes one range of those that overlap or touch, keeping the order in which they were asked for (§15.3.7.2).
+fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut by_start: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
+    by_start.sort_by_key(|(_, range)| range.start);
+    let mut merged: Vec<(usize, Range<u64>)> = Vec::with_capacity(by_start.len());
+    for (asked, range) in by_start {
+        match merged.last_mut() {
+            Some((first_asked, last)) if range.start <= last.end => {
+                last.end = last.end.max(range.end);
+                *first_asked = asked.min(*first_asked);
+            }
+            _ => merged.push((asked, range)),
+        }
+    }
+    merged.sort_by_key(|(asked, _)| *asked);
+    merged.into_iter().map(|(_, range)| range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Selection::{Parts, Unsatisfiable, Whole};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(range: Range<u64>) -> Selection {
+        Parts(vec![range])
+    }
+
+    #[test]
+    fn every_rule_of_a_range_has_a_row() {
+        let rows = [
+            // §14.1.2: int-range, open end, suffix, clamped end.
+            ("bytes=0-0", 500, one(0..1)),
+            ("bytes=0-1", 500, one(0..2)),
+            ("bytes=0-499", 500, one(0..500)),
+            ("bytes=0-500", 500, one(0..500)),
+            ("bytes=499-", 500, one(499..500)),
+            ("bytes=0-", 500, one(0..500)),
+            ("bytes=-1", 500, one(499..500)),
+            ("bytes=-500", 500, one(0..500)),
+            ("bytes=-501", 500, one(0..500)),
+            ("bytes=-99999999999999999999999", 500, one(0..500)),
+            ("bytes=1-99999999999999999999999", 500, one(1..500)),
+            ("bytes=4294967295-4294967297", 5 << 30, one(4_294_967_295..4_294_967_298)),
+            // §15.5.17: nothing of it exists.
+            ("bytes=500-", 500, Unsatisfiable),
+            ("bytes=500-600", 500, Unsatisfiable),
+            ("bytes=-0", 500, Unsatisfiable),
+            ("bytes=99999999999999999999999-", 500, Unsatisfiable),
+            ("bytes=500-,-0", 500, Unsatisfiable),
+            // §14.2: an unknown unit or a malformed set is ignored.
+            ("seconds=0-1", 500, Whole),
+            ("bytes", 500, Whole),
+            ("bytes=", 500, Whole),
+            ("bytes=,", 500, Whole),
+            ("bytes=-", 500, Whole),
+            ("bytes=2-1", 500, Whole),
+            ("bytes=0-1,2-1", 500, Whole),
+            ("bytes=a-1", 500, Whole),
+            ("bytes=+0-1", 500, Whole),
+            ("bytes=0-1x", 500, Whole),
+            ("bytes=0--1", 500, Whole),
+            ("bytes=0 - 1", 500, Whole),
+            ("bytes =0-1", 500, Whole),
+            ("0-1", 500, Whole),
+            ("", 500, Whole),
+            // An empty representation is sent whole.
+            ("bytes=0-", 0, Whole),
+            ("bytes=-1", 0, Whole),
+            // §14.1: units are case-insensitive; §5.6.1.2: empty elements and white space in a list.
+            ("Bytes=0-1", 500, one(0..2)),
+            ("bytes= ,0-1 ,, ", 500, one(0..2)),
+            // §15.3.7.2: several, in the order asked for; coalesced where they overlap or touch.
+            ("bytes=0-0,2-2", 500, Parts(vec![0..1, 2..3])),
+            ("bytes=400-,0-9", 500, Parts(vec![400..500, 0..10])),
+            ("bytes=0-9,10-19", 500, one(0..20)),
+            ("bytes=10-19,0-9", 500, one(0..20)),
+            ("bytes=0-99,50-149,300-", 500, Parts(vec![0..150, 300..500])),
+            ("bytes=300-,0-99,50-149", 500, Parts(vec![300..500, 0..150])),
+            ("bytes=0-,5-6", 500, one(0..500)),
+            ("bytes=0-0,600-", 500, one(0..1)),
+            ("bytes=-1,0-0", 500, Parts(vec![499..500, 0..1])),
+        ];
+        for (field, size, want) in rows {
+            assert_eq!(select(field, size), want, "{field} of {size}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_ranges_is_bounded() {
+        let separate = |n: u64| (0..n).map(|i| format!("{0}-{0}", 2 * i)).collect::<Vec<_>>().join(",");
+        let touching = |n: u64| (0..n).map(|i| format!("{i}-{i}")).collect::<Vec<_>>().join(",");
+        assert!(matches!(select(&format!("bytes={}", separate(16)), 5000), Parts(parts) if parts.len() == 16));
+        assert_eq!(select(&format!("bytes={}", separate(17)), 5000), Whole);
+        assert_eq!(select(&format!("bytes={}", touching(256)), 5000), one(0..256));
+        assert_eq!(select(&format!("bytes={}", touching(257)), 5000), Whole);
+    }
+
+    proptest! {
+        /// Against a model that marks every byte of a small representation.
+        #[test]
+        fn the_bytes_selected_are_those_asked_for(
+            size in 1u64..40,
+            specs in prop::collection::vec((prop::option::of(0u64..50), prop::option::of(0u64..50)), 1..8),
+        ) {
+            let text: Vec<_> = specs
+                .iter()
+                .map(|(a, b)| format!("{}-{}", a.map_or(String::new(), |a| a.to_string()), b.map_or(String::new(), |b| b.to_string())))
+                .collect();
+            let malformed = specs.iter().any(|spec| matches!(spec, (None, None)) || matches!(spec, (Some(a), Some(b)) if a > b));
+            let wanted: Vec<u64> = (0..size)
+                .filter(|&at| specs.iter().any(|spec| match *spec {
+                    (Some(a), Some(b)) => (a..=b).contains(&at),
+                    (Some(a), None) => at >= a,
+                    (None, Some(n)) => at + n >= size,
+                    (None, None) => false,
+                }))
+                .collect();
+            let got = select(&format!("bytes={}", text.join(",")), size);
+            if malformed {
+                prop_assert_eq!(got, Whole);
+            } else if wanted.is_empty() {
+                prop_assert_eq!(got, Unsatisfiable);
+            } else if let Parts(parts) = got {
+                let mut bytes: Vec<u64> = parts.iter().cloned().flatten().collect();
+                bytes.sort_unstable();
+                prop_assert_eq!(bytes, wanted);
+            } else {
+                prop_assert!(false, "{:?}", got);
+            }
+        }
+
+        #[test]
+        fn no_field_makes_it_panic(field: String, size: u64) {
+            let _ = select(&field, size);
+            let _ = select(&format!("bytes={field}"), size);
+        }
+    }
+}

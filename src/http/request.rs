@@ -1,0 +1,413 @@
+//! The head of a request (RFC 9112 §2 to §6): found in a stream of bytes, bounded, and read strictly.
+//!
+//! [`HeadScan`] looks for the head's end while its bytes arrive and refuses what grows beyond its bounds; [`Head::parse`]
+//! reads a complete one. Where two readers could disagree about what a head says, it is refused, so that one request
+//! is never taken for two.
+//!
+//! | a client sends | answer |
+//! |---|---|
+//! | blank lines (CRLF) before the request line | up to four are skipped (§2.2), then 400 |
+//! | a line that ends in a bare LF; a CR that no LF follows | 400 |
+//! | a request line above 8 KiB | 414 |
+//! | a field line above 8 KiB, a head above 16 KiB, more than 64 fields | 431 |
+//! | a field line that starts with white space (obs-fold), has white space before its colon, or has no name | 400 |
+//! | no version (HTTP/0.9) or anything else that isn't a request line | 400 |
+//! | `HTTP/2.0` and other majors, the HTTP/2 preface `PRI * HTTP/2.0` | 505 |
+//! | `HTTP/1.2` and above | as HTTP/1.1 (RFC 9110 §2.5) |
+//! | a TLS hello | 400, which says that this is http |
+//! | origin-form `/path` | the path |
+//! | absolute-form `http://host/path` | the path; its authority counts, not the Host field (§3.2.2) |
+//! | asterisk-form `*` | for OPTIONS alone; else 400 |
+//! | authority-form `host:port` | for CONNECT alone, which is 405; else 400 |
+//! | a target with a fragment, white space or a control character | 400 |
+//! | no Host in HTTP/1.1, two Hosts, a Host that is no authority (also non-ASCII) | 400 |
+//! | two different Content-Lengths, one that is no number, one beside a Transfer-Encoding | 400 |
+//! | a Transfer-Encoding other than `chunked`, or in HTTP/1.0 | 501, 400 |
+//! | a body, with any method | the request's answer, then the connection is closed |
+
+use tiny_http::{HTTPVersion, Method, StatusCode};
+
+/// The longest line of a head, in bytes with its CRLF. RFC 9112 §3 asks for 8000 at least.
+pub const MAX_LINE: usize = 8 * 1024;
+
+/// The longest head, in bytes with all its line ends: twice a line, which no browser comes near.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// The most field lines of a head; browsers send about twenty.
+pub const MAX_FIELDS: usize = 64;
+
+/// Blank lines skipped before a request line; §2.2 asks for one, old clients sent it after a body.
+const MAX_BLANK_LINES: usize = 4;
+
+/// Why a head is refused. Each has one status and one sentence for the person who reads the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request line is longer than [`MAX_LINE`].
+    RequestLineTooLong,
+    /// A field line is longer than [`MAX_LINE`].
+    FieldLineTooLong,
+    /// The head is longer than [`MAX_HEAD`].
+    HeadTooLong,
+    /// There are more than [`MAX_FIELDS`] fields.
+    TooManyFields,
+    /// Blank lines instead of a request.
+    TooManyBlankLines,
+    /// A line ends in LF without CR.
+    BareLineFeed,
+    /// A CR that no LF follows.
+    BareCarriageReturn,
+    /// The first byte of a TLS record: the client wants https.
+    TlsHello,
+    /// No method, target and version.
+    MalformedRequestLine,
+    /// Neither origin-form nor what the method allows besides.
+    MalformedTarget,
+    /// A major version other than 1.
+    UnsupportedVersion,
+    /// A field line that is not `name: value`.
+    MalformedField,
+    /// No Host field in HTTP/1.1.
+    MissingHost,
+    /// Two Host fields, or one that is no host and port.
+    MalformedHost,
+    /// The end of the message can't be known for sure.
+    AmbiguousFraming,
+    /// A transfer coding other than chunked.
+    UnknownTransferCoding,
+}
+
+impl Refusal {
+    /// The status to answer with.
+    pub fn status(self) -> StatusCode {
+        StatusCode(match self {
+            Self::RequestLineTooLong => 414,
+            Self::FieldLineTooLong | Self::HeadTooLong | Self::TooManyFields => 431,
+            Self::UnsupportedVersion => 505,
+            Self::UnknownTransferCoding => 501,
+            _ => 400,
+        })
+    }
+
+    /// What is wrong, for a person.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::RequestLineTooLong => "The address is too long; 8 KiB is the most.",
+            Self::FieldLineTooLong => "A header field is too long; 8 KiB is the most.",
+            Self::HeadTooLong => "The request's head is too long; 16 KiB is the most.",
+            Self::TooManyFields => "The request has too many header fields; 64 is the most.",
+            Self::TooManyBlankLines => "Blank lines came instead of a request.",
+            Self::BareLineFeed => "A line of the request ends in LF alone; HTTP lines end in CR LF.",
+            Self::BareCarriageReturn => "The request has a CR that no LF follows.",
+            Self::TlsHello => "This is an http server; use http:// instead of https://.",
+            Self::MalformedRequestLine => "The first line is not an HTTP/1.1 request line.",
+            Self::MalformedTarget => "The request's target is not a path on this server.",
+            Self::UnsupportedVersion => "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
+            Self::MalformedField => "A header field is not of the form \"name: value\".",
+            Self::MissingHost => "The request has no Host field, which HTTP/1.1 requires.",
+            Self::MalformedHost => "The Host field must be there once, and name a host.",
+            Self::AmbiguousFraming => "It can't be told for sure where the request's body ends.",
+            Self::UnknownTransferCoding => "The request's transfer coding is not known here.",
+        }
+    }
+}
+
+/// Looks for the end of a head in a buffer that grows, each byte looked at once.
+#[derive(Debug, Default)]
+pub struct HeadScan {
+    /// Everything before this was looked at.
+    at: usize,
+    /// Where the line that `at` is in starts.
+    line: usize,
+    /// Where the request line starts, once it began.
+    start: Option<usize>,
+    /// Complete lines: blank ones at first, then the request line and fields.
+    lines: usize,
+    request_line_checked: bool,
+}
+
+impl HeadScan {
+    /// Looks at what was added to `buffer` since the last call. `Some(range)` is where the complete head lies, its
+    /// blank line included; what follows is the next request's.
+    ///
+    /// # Errors
+    /// A [`Refusal`] as soon as it is certain, whether or not the head is complete.
+    pub fn advance(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, Refusal> {
+        if buffer.first() == Some(&0x16) {
+            return Err(Refusal::TlsHello);
+        }
+        while let Some(length) = buffer[self.at..].iter().position(|&b| b == b'\n') {
+            let end = self.at + length + 1;
+            if end - self.line > MAX_LINE {
+                return Err(self.line_too_long());
+            }
+            let line = &buffer[self.line..end];
+            let blank = check_line_end(line)?;
+            match self.start {
+                None if blank && self.lines == MAX_BLANK_LINES => return Err(Refusal::TooManyBlankLines),
+                None if blank => {}
+                None => {
+                    self.start = Some(self.line);
+                    self.lines = 0;
+                }
+                Some(start) if blank => return Ok(Some(start..end)),
+                Some(_) if self.lines > MAX_FIELDS => return Err(Refusal::TooManyFields),
+                Some(_) => {}
+            }
+            self.lines += 1;
+            self.at = end;
+            self.line = end;
+            if end > MAX_HEAD {
+                return Err(Refusal::HeadTooLong);
+            }
+        }
+        if let Some(start) = self.start
+            && !self.request_line_checked
+        {
+            // A client of HTTP/0.9 sends no more than this line, and would wait for ever.
+            parse_request_line(&buffer[start..self.line])?;
+            self.request_line_checked = true;
+        }
+        self.at = buffer.len();
+        if self.at - self.line > MAX_LINE {
+            return Err(self.line_too_long());
+        }
+        if self.at > MAX_HEAD {
+            return Err(Refusal::HeadTooLong);
+        }
+        Ok(None)
+    }
+
+    fn line_too_long(&self) -> Refusal {
+        if self.start.is_none() { Refusal::RequestLineTooLong } else { Refusal::FieldLineTooLong }
+    }
+}
+
+/// Whether a line that ends in LF is blank; refuses one that has no CR before it, or a CR elsewhere.
+fn check_line_end(line: &[u8]) -> Result<bool, Refusal> {
+    let Some(content) = line.strip_suffix(b"\r\n") else { return Err(Refusal::BareLineFeed) };
+    if content.contains(&b'\r') {
+        return Err(Refusal::BareCarriageReturn);
+    }
+    Ok(content.is_empty())
+}
+
+/// The fields of a head, in the order they came. Names are compared without regard to case.
+#[derive(Debug, Default)]
+pub struct Fields<'b>(Vec<httparse::Header<'b>>);
+
+impl<'b> Fields<'b> {
+    /// Fields from pairs of name and value, for those that come from elsewhere than a socket.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (&'b str, &'b [u8])>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| httparse::Header { name, value }).collect())
+    }
+
+    /// The values of every line of the field `name`.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// Whether there is a field `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
+    /// The value of the field `name`; `None` when it is absent, repeated, or not ASCII.
+    pub fn get(&self, name: &str) -> Option<&'b str> {
+        let mut values = self.all(name);
+        let only = values.next().filter(|_| values.next().is_none())?;
+        std::str::from_utf8(only).ok().filter(|value| value.is_ascii())
+    }
+
+    /// Whether a comma-separated list field holds `token`, without regard to case (RFC 9110 §5.6.1).
+    pub fn lists(&self, name: &str, token: &str) -> bool {
+        let is_token = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+        self.all(name).any(|value| value.split(|&b| b == b',').any(is_token))
+    }
+}
+
+/// The head of a request. It borrows the bytes that it was read from.
+#[derive(Debug)]
+pub struct Head<'b> {
+    /// The method; one that RFC 9110 doesn't know is `NonStandard`. Case counts (§9.1).
+    pub method: Method,
+    /// Path and query in origin-form; `*` for OPTIONS, the authority for CONNECT.
+    pub target: &'b str,
+    /// The version as sent; 1.x.
+    pub version: HTTPVersion,
+    /// The field lines.
+    pub fields: Fields<'b>,
+    /// The host and port that the client asked for, from the target or the Host field. Empty in HTTP/1.0 without one.
+    pub authority: &'b str,
+    /// A body follows the head. It is never read, so that the connection must be closed after the answer.
+    pub has_body: bool,
+}
+
+impl<'b> Head<'b> {
+    /// Reads a complete head, from its request line to its blank line, as [`HeadScan`] found it.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; the connection can't be used for another request then.
+    ///
+    /// ```
+    /// use filmstrip::http::request::Head;
+    /// let head = Head::parse(b"GET /video/a.mp4 HTTP/1.1\r\nHost: nas\r\nRange: bytes=0-1\r\n\r\n").unwrap();
+    /// assert_eq!(head.target, "/video/a.mp4");
+    /// assert_eq!(head.fields.get("range"), Some("bytes=0-1"));
+    /// ```
+    pub fn parse(bytes: &'b [u8]) -> Result<Self, Refusal> {
+        let line_end = bytes.iter().position(|&b| b == b'\n').ok_or(Refusal::MalformedRequestLine)? + 1;
+        let (method, target, version) = parse_request_line(&bytes[..line_end])?;
+        let fields = parse_fields(&bytes[line_end..])?;
+        let (authority, target) = split_target(&method, target)?;
+        let host = parse_host(&fields, &version)?;
+        let has_body = declares_body(&fields, &version)?;
+        Ok(Self { method, target, version, fields, authority: authority.unwrap_or(host), has_body })
+    }
+
+    /// Whether the client wants the connection kept after the answer (RFC 9112 §9.3).
+    pub fn keeps_alive(&self) -> bool {
+        let close = self.fields.lists("connection", "close");
+        !close && (self.version >= HTTPVersion(1, 1) || self.fields.lists("connection", "keep-alive"))
+    }
+}
+
+fn parse_request_line(bytes: &[u8]) -> Result<(Method, &str, HTTPVersion), Refusal> {
+    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let line = std::str::from_utf8(line).map_err(|_| Refusal::MalformedRequestLine)?;
+    let mut words = line.trim_end_matches('\r').split(' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Refusal::MalformedRequestLine);
+    };
+    let version = parse_version(version)?;
+    if target.is_empty() || target.chars().any(|c| c.is_control()) {
+        return Err(Refusal::MalformedTarget);
+    }
+    Ok((parse_method(method)?, target, version))
+}
+
+/// §2.3: `HTTP/` and two digits.
+fn parse_version(version: &str) -> Result<HTTPVersion, Refusal> {
+    match version.strip_prefix("HTTP/").map(str::as_bytes) {
+        Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok(HTTPVersion(1, minor - b'0')),
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Refusal::UnsupportedVersion),
+        _ => Err(Refusal::MalformedRequestLine),
+    }
+}
+
+/// RFC 9110 §9.1: a token, and case counts, which is why tiny_http's own parser isn't asked for the known ones.
+fn parse_method(token: &str) -> Result<Method, Refusal> {
+    if token.is_empty() || !token.bytes().all(is_token_byte) {
+        return Err(Refusal::MalformedRequestLine);
+    }
+    Ok(match token {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "CONNECT" => Method::Connect,
+        "OPTIONS" => Method::Options,
+        "TRACE" => Method::Trace,
+        "PATCH" => Method::Patch,
+        other => Method::NonStandard(other.parse().map_err(|_| Refusal::MalformedRequestLine)?),
+    })
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
+    let mut slots = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    match httparse::parse_headers(bytes, &mut slots) {
+        Ok(httparse::Status::Complete((_, fields))) => Ok(Fields(fields.to_vec())),
+        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
+        Ok(httparse::Status::Partial) | Err(_) => Err(Refusal::MalformedField),
+    }
+}
+
+/// §3.2: the authority, where the target brings one, and the path with its query.
+fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), Refusal> {
+    if target.contains('#') {
+        return Err(Refusal::MalformedTarget);
+    }
+    if target.starts_with('/') || (target == "*" && *method == Method::Options) {
+        return Ok((None, target));
+    }
+    if *method == Method::Connect && is_authority(target) {
+        return Ok((Some(target), target));
+    }
+    let scheme = target.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(Refusal::MalformedTarget)?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.is_empty() || !is_authority(authority) {
+        return Err(Refusal::MalformedTarget);
+    }
+    match path {
+        "" => Ok((Some(authority), if *method == Method::Options { "*" } else { "/" })),
+        // `http://host?query`: an empty path, which is `/`; the query of `/` has no meaning here.
+        path if path.starts_with('?') => Ok((Some(authority), "/")),
+        path => Ok((Some(authority), path)),
+    }
+}
+
+/// §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0; it may be empty.
+fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str, Refusal> {
+    let mut hosts = fields.all("host");
+    match (hosts.next(), hosts.next()) {
+        (None, _) if *version >= HTTPVersion(1, 1) => Err(Refusal::MissingHost),
+        (None, _) => Ok(""),
+        (Some(host), None) => {
+            std::str::from_utf8(host).ok().filter(|host| is_authority(host)).ok_or(Refusal::MalformedHost)
+        }
+        (Some(_), Some(_)) => Err(Refusal::MalformedHost),
+    }
+}
+
+/// RFC 3986 §3.2.2 and §3.2.3 without user information: a name, an IPv4 address or an IPv6 one in brackets, and
+/// perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            if address.is_empty() || !address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)) {
+                return false;
+            }
+            ("", rest)
+        }
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let port_is_good = rest.is_empty() || rest.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    port_is_good && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b))
+}
+
+/// §6.1 to §6.3: whether a body follows. What two readers could frame differently is refused.
+fn declares_body(fields: &Fields<'_>, version: &HTTPVersion) -> Result<bool, Refusal> {
+    let mut length = None;
+    // A repeated Content-Length of one value, in several lines or in a list, is one (§6.3).
+    for value in fields.all("content-length").flat_map(|line| line.split(|&b| b == b',')) {
+        let digits = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
+        let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+        let number = number.ok_or(Refusal::AmbiguousFraming)?;
+        if length.is_some_and(|earlier| earlier != number) {
+            return Err(Refusal::AmbiguousFraming);
+        }
+        length = Some(number);
+    }
+    if !fields.has("transfer-encoding") {
+        return Ok(length.is_some_and(|length| length > 0));
+    }
+    if length.is_some() || *version < HTTPVersion(1, 1) {
+        return Err(Refusal::AmbiguousFraming);
+    }
+    match fields.get("transfer-encoding") {
+        Some(coding) if coding.trim().eq_ignore_ascii_case("chunked") => Ok(true),
+        Some(_) => Err(Refusal::UnknownTransferCoding),
+        None => Err(Refusal::AmbiguousFraming),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! A response as a value: status, fields and what its body is made of; and its head as bytes (RFC 9112 §4, §5).
+//!
+//! Whoever plans a response says nothing of the connection: `Date` and `Connection` are added by the one who sends it.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::ops::Range;
+
+use tiny_http::StatusCode;
+
+/// What a body is made of. Nothing of a file is read before it is sent.
+#[derive(Debug)]
+pub enum Body {
+    /// No bytes: HEAD, 304, or a file of none.
+    Empty,
+    /// Bytes that were made for this response, or are in the binary.
+    Bytes(Cow<'static, [u8]>),
+    /// A slice of an open file.
+    Slice(File, Range<u64>),
+    /// Several slices of one open file, each after the text that introduces it, and a text at the end
+    /// (`multipart/byteranges`, RFC 9110 §14.6).
+    Slices(File, Vec<(String, Range<u64>)>, String),
+}
+
+impl Body {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Slice(_, range) => range.end - range.start,
+            Self::Slices(_, parts, end) => {
+                let part = |(intro, range): &(String, Range<u64>)| intro.len() as u64 + range.end - range.start;
+                parts.iter().map(part).sum::<u64>() + end.len() as u64
+            }
+        }
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A response, before anybody knows which connection it goes to.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: StatusCode,
+    fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body to send; empty for HEAD, whatever `Content-Length` says.
+    pub body: Body,
+}
+
+impl Response {
+    /// A response of `status` with `body` and its `Content-Length`.
+    pub fn new(status: u16, body: Body) -> Self {
+        let length = body.len().to_string();
+        let fields = vec![("Content-Length", length.into()), ("X-Content-Type-Options", "nosniff".into())];
+        Self { status: StatusCode(status), fields, body }
+    }
+
+    /// A response with no body and no `Content-Length`, for a status that has none (204, 304; RFC 9110 §8.6).
+    pub fn bodiless(status: u16) -> Self {
+        Self { status: StatusCode(status), fields: Vec::new(), body: Body::Empty }
+    }
+
+    /// A small page of UTF-8 text that says `sentence` to a person.
+    pub fn text(status: u16, sentence: impl Into<Cow<'static, str>>) -> Self {
+        let mut page = sentence.into().into_owned();
+        page.push('\n');
+        Self::new(status, Body::Bytes(page.into_bytes().into())).with("Content-Type", "text/plain; charset=utf-8")
+    }
+
+    /// The same with one field more. `value` has no line end and is ASCII; names and numbers of ours, no client's text.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        let value = value.into();
+        debug_assert!(value.is_ascii() && !value.contains(['\r', '\n', '\0']), "{name}: {value}");
+        self.fields.push((name, value));
+        self
+    }
+
+    /// The same without its body, for HEAD (RFC 9110 §9.3.2): every field stays.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        self.body = Body::Empty;
+        self
+    }
+
+    /// The fields in the order they are sent.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.fields.iter().map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// The value of the field `name`.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Appends the head to `out`: status line, fields, `Date`, and `Connection` where there is something to announce.
+    pub fn write_head(&self, out: &mut Vec<u8>, date: &str, connection: Option<&str>) {
+        let mut line = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let StatusCode(code) = self.status;
+        line(&["HTTP/1.1 ", &code.to_string(), " ", self.status.default_reason_phrase(), "\r\n"]);
+        for (name, value) in self.fields() {
+            line(&[name, ": ", value, "\r\n"]);
+        }
+        line(&["Date: ", date, "\r\n"]);
+        if let Some(connection) = connection {
+            line(&["Connection: ", connection, "\r\n"]);
+        }
+        line(&["\r\n"]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_written_as_rfc_9112_has_it() {
+        let mut out = Vec::new();
+        Response::text(404, "There is no such video.").write_head(&mut out, "now", Some("close"));
+        let want = "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\nX-Content-Type-Options: nosniff\r\n\
+                    Content-Type: text/plain; charset=utf-8\r\nDate: now\r\nConnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+
+    #[test]
+    fn without_its_body_a_response_keeps_its_length() {
+        let response = Response::text(200, "ok").without_body();
+        assert_eq!(response.field("content-length"), Some("3"));
+        assert!(response.body.is_empty());
+    }
+}

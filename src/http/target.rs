@@ -1,0 +1,108 @@
+//! The request target (RFC 9112 §3.2): its path, decoded once, and its query.
+//!
+//! A path is bytes, since a file's name on Unix is; only `/` and NUL mean anything to those who resolve it.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+
+/// A request target in origin-form, or what an absolute-form target says after its authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'b> {
+    /// The path with `%XX` decoded once. Starts with `/`.
+    pub path: Cow<'b, [u8]>,
+    /// What follows the first `?`, as it was sent.
+    pub query: &'b str,
+}
+
+/// The path has a `%` that two hexadecimal digits don't follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecodable;
+
+impl<'b> Target<'b> {
+    /// Splits `target` at its first `?` and decodes the path.
+    ///
+    /// # Errors
+    /// [`Undecodable`] for `%` without two hexadecimal digits behind it in the path. (The query may hold anything.)
+    ///
+    /// ```
+    /// use filmstrip::http::target::Target;
+    /// let target = Target::parse("/video/100%25.mp4?download").unwrap();
+    /// assert_eq!(&*target.path, b"/video/100%.mp4");
+    /// assert!(target.has_flag("download"));
+    /// ```
+    pub fn parse(target: &'b str) -> Result<Self, Undecodable> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let decodable = |(at, byte)| byte != b'%' || is_escape(&path.as_bytes()[at..]);
+        if !path.bytes().enumerate().all(decodable) {
+            return Err(Undecodable);
+        }
+        Ok(Self { path: percent_decode(path.as_bytes()).into(), query })
+    }
+
+    /// Whether the query names `flag`, with or without a value.
+    pub fn has_flag(&self, flag: &str) -> bool {
+        self.pairs().any(|(name, _)| name == flag)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'b str, &'b str)> {
+        self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+}
+
+fn is_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_path_is_decoded_once() {
+        let rows: [(&str, Option<&[u8]>, &str); 11] = [
+            ("/video/a.mp4", Some(b"/video/a.mp4"), ""),
+            ("/video/a%20b.mp4?x=%zz", Some(b"/video/a b.mp4"), "x=%zz"),
+            ("/video/%2541", Some(b"/video/%41"), ""),
+            ("/video/%3f%23", Some(b"/video/?#"), ""),
+            ("/video/%ff%00", Some(b"/video/\xff\0"), ""),
+            ("/video/a+b", Some(b"/video/a+b"), ""),
+            ("/video/%2e%2e/x", Some(b"/video/../x"), ""),
+            ("/?a?b", Some(b"/"), "a?b"),
+            ("/%", None, ""),
+            ("/%4", None, ""),
+            ("/%4g", None, ""),
+        ];
+        for (target, path, query) in rows {
+            let parsed = Target::parse(target);
+            assert_eq!(parsed.as_ref().ok().map(|t| &*t.path), path, "{target}");
+            if let Ok(parsed) = parsed {
+                assert_eq!(parsed.query, query, "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_stands_alone_or_with_a_value() {
+        for (query, want) in [("download", true), ("a=1&download=", true), ("downloads", false), ("", false)] {
+            let target = format!("/?{query}");
+            assert_eq!(Target::parse(&target).unwrap().has_flag("download"), want, "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_survive_encoding_and_decoding(name: Vec<u8>) {
+            let target = format!("/{}", percent_encode(&name, NON_ALPHANUMERIC));
+            let parsed = Target::parse(&target).unwrap();
+            prop_assert_eq!(&parsed.path[1..], &name[..]);
+        }
+
+        #[test]
+        fn no_target_makes_it_panic(target: String) {
+            let _ = Target::parse(&target);
+        }
+    }
+}
