@@ -1,0 +1,273 @@
+//! The folder: which file a name means, opened safely.
+//!
+//! Every file is opened through a handle of the folder (`openat2` with `RESOLVE_BENEATH` on Linux), so that no name, no
+//! link and no race between looking and opening leads out of it. Names are bytes, as Unix has them.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// A folder of videos.
+#[derive(Debug)]
+pub struct Library {
+    path: PathBuf,
+    handle: RwLock<Arc<Dir>>,
+}
+
+/// A regular file that was opened, with what the file system said of it at that moment.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// The open file, at its start.
+    pub file: File,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content last changed; any date.
+    pub modified: SystemTime,
+}
+
+/// Why a name didn't open.
+#[derive(Debug)]
+pub enum OpenError {
+    /// No such file, or nothing that is served: hidden, a folder, a device, a name that can't be.
+    NotFound,
+    /// The name leads out of the folder through a symbolic link.
+    LeadsOut,
+    /// The file is there, and the server may not read it.
+    Forbidden,
+    /// The file may well be there; the system or the disk failed.
+    Unavailable(io::Error),
+}
+
+impl Library {
+    /// Opens the folder at `path`.
+    ///
+    /// # Errors
+    /// When it is not there, no folder, or may not be read.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let handle = Dir::open_ambient_dir(&path, ambient_authority())?;
+        handle.entries()?;
+        Ok(Self { path, handle: RwLock::new(Arc::new(handle)) })
+    }
+
+    /// The folder's path, as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the regular file called `name`, a path below the folder with `/` between folders.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a FIFO, a socket or a device is [`OpenError::NotFound`], and doesn't block.
+    pub fn open_file(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
+        if !is_served(name) {
+            return Err(OpenError::NotFound);
+        }
+        let handle = self.handle();
+        match open_beneath(&handle, name) {
+            Err(OpenError::NotFound | OpenError::Unavailable(_)) if self.reopen_if_dead(&handle) => {
+                open_beneath(&self.handle(), name)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn handle(&self) -> Arc<Dir> {
+        Arc::clone(&self.handle.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces a handle whose folder is no longer what the path names (deleted and made again, mounted over,
+    /// mounted anew); whether it did.
+    fn reopen_if_dead(&self, dead: &Dir) -> bool {
+        let Ok(now) = Dir::open_ambient_dir(&self.path, ambient_authority()) else { return false };
+        let identity = |dir: &Dir| rustix::fs::fstat(dir).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+        if identity(&now) == identity(dead) {
+            return false;
+        }
+        log::info!("{} is another folder than before; serving what is there now", self.path.display());
+        *self.handle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+        true
+    }
+}
+
+/// Whether a name may be served at all: no empty component, none that starts with a dot (which covers `.` and `..`),
+/// no NUL. What a component means beyond that is the file system's word.
+fn is_served(name: &[u8]) -> bool {
+    !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !matches!(component, [] | [b'.', ..]))
+}
+
+fn open_beneath(dir: &Dir, name: &[u8]) -> Result<OpenFile, OpenError> {
+    let mut options = OpenOptions::new();
+    // NONBLOCK: a FIFO without a writer would hold the worker for ever. It means nothing to a regular file.
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    let file = dir.open_with(OsStr::from_bytes(name), &options).map_err(OpenError::from)?.into_std();
+    let metadata = file.metadata().map_err(OpenError::Unavailable)?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotFound);
+    }
+    let modified = metadata.modified().map_err(OpenError::Unavailable)?;
+    Ok(OpenFile { size: metadata.len(), modified, file })
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        match Errno::from_io_error(&error) {
+            // cap-std's own error for a name that leads out has no number.
+            None if error.kind() == io::ErrorKind::PermissionDenied => Self::LeadsOut,
+            Some(Errno::ACCESS | Errno::PERM) => Self::Forbidden,
+            Some(
+                // NXIO: a socket, or a device without a driver.
+                Errno::NOENT
+                | Errno::NOTDIR
+                | Errno::ISDIR
+                | Errno::LOOP
+                | Errno::NAMETOOLONG
+                | Errno::NXIO
+                | Errno::NODEV
+                | Errno::INVAL
+                | Errno::ILSEQ,
+            ) => Self::NotFound,
+            _ => Self::Unavailable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// A folder of this test's own, removed when it ends.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("filmstrip-library-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.join("videos/season 1/.hidden")).unwrap();
+            fs::write(path.join("secret.mp4"), "secret").unwrap();
+            fs::write(path.join("videos/season 1/e01.mp4"), "episode").unwrap();
+            Self(path)
+        }
+
+        fn library(&self) -> Library {
+            Library::open(self.0.join("videos")).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_is_served_and_what_is_not() {
+        let folder = Folder::new("names");
+        let videos = folder.0.join("videos");
+        for name in ["a b.mp4", "100%.mp4", "what?.mp4", "a#b.mp4", "back\\slash.mp4", "\u{e9}t\u{e9}.mp4", ".env"] {
+            fs::write(videos.join(name), name).unwrap();
+        }
+        fs::write(videos.join(OsStr::from_bytes(b"\xff\xfe.mp4")), "bytes").unwrap();
+        fs::write(videos.join("season 1/.hidden/x.mp4"), "hidden").unwrap();
+        symlink("season 1/e01.mp4", videos.join("inside.mp4")).unwrap();
+        symlink("../secret.mp4", videos.join("outside.mp4")).unwrap();
+        symlink("/etc", videos.join("etc")).unwrap();
+        symlink("loop.mp4", videos.join("loop.mp4")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            videos.join("fifo.mp4"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(videos.join("socket.mp4")).unwrap();
+        let rows: &[(&[u8], &str)] = &[
+            (b"season 1/e01.mp4", "open"),
+            (b"a b.mp4", "open"),
+            (b"100%.mp4", "open"),
+            (b"what?.mp4", "open"),
+            (b"a#b.mp4", "open"),
+            (b"back\\slash.mp4", "open"),
+            ("\u{e9}t\u{e9}.mp4".as_bytes(), "open"),
+            (b"\xff\xfe.mp4", "open"),
+            (b"inside.mp4", "open"),
+            (b"", "not found"),
+            (b"none.mp4", "not found"),
+            (b"season 1", "not found"),
+            (b"season 1/", "not found"),
+            (b"a b.mp4/", "not found"),
+            (b"a b.mp4/x", "not found"),
+            (b"season 1//e01.mp4", "not found"),
+            (b"/season 1/e01.mp4", "not found"),
+            (b"./a b.mp4", "not found"),
+            (b"season 1/../a b.mp4", "not found"),
+            (b"../secret.mp4", "not found"),
+            (b"..", "not found"),
+            (b"/etc/hostname", "not found"),
+            (b"a b.mp4\0", "not found"),
+            (b".env", "not found"),
+            (b"season 1/.hidden/x.mp4", "not found"),
+            (b"fifo.mp4", "not found"),
+            (b"socket.mp4", "not found"),
+            (b"loop.mp4", "not found"),
+            (&[b'x'; 300], "not found"),
+            (&[b'x'; 5000], "not found"),
+            (b"outside.mp4", "leads out"),
+            (b"etc/hostname", "leads out"),
+        ];
+        let library = folder.library();
+        for (name, want) in rows {
+            let got = match library.open_file(name) {
+                Ok(_) => "open",
+                Err(OpenError::NotFound) => "not found",
+                Err(OpenError::LeadsOut) => "leads out",
+                Err(OpenError::Forbidden | OpenError::Unavailable(_)) => "failed",
+            };
+            assert_eq!(got, *want, "{}", String::from_utf8_lossy(name));
+        }
+        drop(socket);
+    }
+
+    #[test]
+    fn an_open_file_says_its_size_and_date() {
+        let folder = Folder::new("date");
+        let before_1970 = SystemTime::UNIX_EPOCH - std::time::Duration::new(1_000_000, 500);
+        let file = File::options().append(true).open(folder.0.join("videos/season 1/e01.mp4")).unwrap();
+        file.set_modified(before_1970).unwrap();
+        let open = folder.library().open_file(b"season 1/e01.mp4").unwrap();
+        assert_eq!((open.size, open.modified), (7, before_1970));
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_found_again() {
+        let folder = Folder::new("replaced");
+        let library = folder.library();
+        fs::rename(folder.0.join("videos"), folder.0.join("old")).unwrap();
+        assert!(library.open_file(b"season 1/e01.mp4").is_ok(), "the handle still leads to the old folder");
+        fs::remove_dir_all(folder.0.join("old")).unwrap();
+        assert!(matches!(library.open_file(b"season 1/e01.mp4"), Err(OpenError::NotFound)));
+        fs::create_dir_all(folder.0.join("videos")).unwrap();
+        fs::write(folder.0.join("videos/new.mp4"), "new").unwrap();
+        assert!(library.open_file(b"new.mp4").is_ok());
+    }
+
+    #[test]
+    fn the_systems_failures_are_told_from_a_missing_file() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::STALE, Errno::TIMEDOUT] {
+            assert!(matches!(OpenError::from(io::Error::from(errno)), OpenError::Unavailable(_)), "{errno}");
+        }
+        assert!(matches!(OpenError::from(io::Error::from(Errno::ACCESS)), OpenError::Forbidden));
+    }
+}

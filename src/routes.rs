@@ -1,0 +1,135 @@
+//! Which response answers which request.
+//!
+//! [`Site::answer`] is the middle of the house: a request's head goes in, a [`Response`] comes out, and no socket is
+//! touched on the way. In order, it
+//!
+//! 1. refuses methods that nobody serves,
+//! 2. decodes the target's path,
+//! 3. finds the route by the path's first component, or answers 404,
+//! 4. lets the route plan its response, as a GET,
+//! 5. leaves the body out for HEAD.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::range::{Selection, select};
+use crate::http::request::Head;
+use crate::http::response::{Body, Response};
+use crate::http::target::Target;
+use crate::http::{Method, content_type, date};
+use crate::library::{Library, OpenError, OpenFile};
+
+/// A library and how it is served: everything that a response depends on besides the request.
+#[derive(Debug)]
+pub struct Site {
+    library: Library,
+}
+
+/// The methods that every route serves.
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+impl Site {
+    /// A site that serves `library`.
+    pub fn new(library: Library) -> Self {
+        Self { library }
+    }
+
+    /// The response to a request that was made at `now`. Opens a file where the response is one; reads none.
+    pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
+        match head.method {
+            Method::Get => self.get(head, now),
+            Method::Head => self.get(head, now).without_body(),
+            Method::Options => Response::bodiless(204).with("Allow", ALLOW),
+            Method::NonStandard(_) => Response::text(501, "This method is not known here."),
+            _ => Response::text(405, "This server only shows what it has; it takes nothing.").with("Allow", ALLOW),
+        }
+    }
+
+    fn get(&self, head: &Head<'_>, now: SystemTime) -> Response {
+        let Ok(target) = Target::parse(head.target) else {
+            return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
+        };
+        match &*target.path {
+            b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
+            path => match path.strip_prefix(b"/video/") {
+                Some(name) => self.video(name, head, now),
+                None => Response::text(404, "There is nothing at this address."),
+            },
+        }
+    }
+
+    /// `/video/<name>`: the file as it is.
+    fn video(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
+        match self.library.open_file(name) {
+            Ok(open) => file_response(open, Path::new(OsStr::from_bytes(name)), head, now),
+            Err(error) => open_error_response(&error, name),
+        }
+    }
+}
+
+/// One place where a failure to open becomes a status; nothing of the system's words reaches the client.
+fn open_error_response(error: &OpenError, name: &[u8]) -> Response {
+    let shown = || String::from_utf8_lossy(name).escape_debug().to_string();
+    match error {
+        OpenError::NotFound => Response::text(404, "There is no such video."),
+        OpenError::LeadsOut => {
+            log::warn!("\"{}\" is a link that leads out of the folder", shown());
+            Response::text(404, "There is no such video.")
+        }
+        OpenError::Forbidden => {
+            log::warn!("\"{}\" may not be read by this server's user", shown());
+            Response::text(403, "The server may not read this file.")
+        }
+        OpenError::Unavailable(cause) => {
+            log::error!("\"{}\" can't be opened: {cause}", shown());
+            Response::text(503, "The file can't be read at the moment. Try again in a little while.")
+                .with("Retry-After", "3")
+        }
+    }
+}
+
+/// The response to a GET of an open file: its preconditions, then its ranges (RFC 9110 §13.2.2, §14.2).
+fn file_response(open: OpenFile, name: &Path, head: &Head<'_>, now: SystemTime) -> Response {
+    let validators = Validators::new(open.size, open.modified, now);
+    let verdict = evaluate(&head.fields, &validators);
+    let range = head.fields.get("range").filter(|_| head.method == Method::Get && verdict == Verdict::Proceed);
+    let response = match verdict {
+        Verdict::NotModified => return validated(Response::bodiless(304), &validators),
+        Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+        Verdict::Proceed | Verdict::ProceedWithoutRange => match range.map(|range| select(range, open.size)) {
+            Some(Selection::Unsatisfiable) => return unsatisfiable(open.size),
+            Some(Selection::Parts(parts)) => match <[_; 1]>::try_from(parts) {
+                Ok([part]) => {
+                    let content_range = format!("bytes {}-{}/{}", part.start, part.end - 1, open.size);
+                    Response::new(206, Body::Slice(open.file, part)).with("Content-Range", content_range)
+                }
+                Err(_) => Response::new(200, Body::Slice(open.file, 0..open.size)),
+            },
+            Some(Selection::Whole) | None => Response::new(200, Body::Slice(open.file, 0..open.size)),
+        },
+    };
+    let content_type = content_type::of(name);
+    let response = match content_type::is_active(&content_type) {
+        true => response.with("Content-Security-Policy", "sandbox"),
+        false => response,
+    };
+    validated(response.with("Content-Type", content_type).with("Accept-Ranges", "bytes"), &validators)
+}
+
+/// Adds what caches need, the same on 200, 206 and 304 (§15.4.5).
+fn validated(response: Response, validators: &Validators) -> Response {
+    let response = response.with("ETag", validators.etag.clone()).with("Cache-Control", "no-cache");
+    match validators.modified.and_then(date::format) {
+        Some(modified) => response.with("Last-Modified", modified),
+        None => response,
+    }
+}
+
+/// §15.5.17.
+fn unsatisfiable(size: u64) -> Response {
+    let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
+    Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
+}
