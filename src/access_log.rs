@@ -1,0 +1,84 @@
+//! One line per response, for the people who run the server.
+//!
+//! Whatever a client sent is escaped, so that one request is one line and no request forges another's.
+
+use std::fmt::{self, Display};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The log target of these lines, for `RUST_LOG`: `filmstrip::access=off` silences them.
+pub const TARGET: &str = "filmstrip::access";
+
+/// Bytes of a request line that are shown; what a person needs to see of an endless one.
+const SHOWN: usize = 1024;
+
+/// What happened to one request.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Who asked.
+    pub client: SocketAddr,
+    /// The request line as it came, or what came instead.
+    pub request_line: &'a [u8],
+    /// The status code.
+    pub status: u16,
+    /// Bytes of the body that went out.
+    pub sent: u64,
+    /// Bytes of the body that were to go out.
+    pub due: u64,
+    /// From the request's first byte to the response's last.
+    pub took: Duration,
+    /// Why the connection ended with this response, where it wasn't the client's wish.
+    pub ending: Option<&'a str>,
+}
+
+impl Entry<'_> {
+    /// Writes the line at level info.
+    pub fn record(&self) {
+        log::info!(target: TARGET, "{self}");
+    }
+}
+
+impl Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.request_line.get(..SHOWN).unwrap_or(self.request_line);
+        let cut = if line.len() < self.request_line.len() { "..." } else { "" };
+        let milliseconds = self.took.as_secs_f64() * 1000.0;
+        write!(
+            f,
+            "{} \"{}{cut}\" {} {}/{} {milliseconds:.1}ms",
+            self.client,
+            line.escape_ascii(),
+            self.status,
+            self.sent,
+            self.due
+        )?;
+        self.ending.map_or(Ok(()), |ending| write!(f, " ({ending})"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(request_line: &[u8], ending: Option<&str>) -> String {
+        let client = "192.168.0.7:5000".parse().unwrap();
+        let took = Duration::from_micros(1234);
+        Entry { client, request_line, status: 206, sent: 5, due: 10, took, ending }.to_string()
+    }
+
+    #[test]
+    fn a_line_says_who_what_and_how_it_ended() {
+        let plain = line(b"GET /video/a.mp4 HTTP/1.1", None);
+        assert_eq!(plain, "192.168.0.7:5000 \"GET /video/a.mp4 HTTP/1.1\" 206 5/10 1.2ms");
+        let ended = line(b"GET / HTTP/1.1", Some("the client stalled"));
+        assert!(ended.ends_with(" 206 5/10 1.2ms (the client stalled)"), "{ended}");
+    }
+
+    #[test]
+    fn nothing_a_client_sends_makes_a_second_line_or_closes_the_quotes() {
+        let forged = line(b"GET /\" 200\r\n10.0.0.1 \"GET /\x1b[31m\xff\xe2\x80\xae\0\\", None);
+        assert!(!forged.contains(['\r', '\n', '\x1b', '\0']) && forged.is_ascii(), "{forged}");
+        assert_eq!(forged.matches('"').count() - forged.matches("\\\"").count(), 2, "{forged}");
+        assert!(line(&[b'x'; 9000], None).len() < 1200);
+    }
+}
