@@ -1,0 +1,495 @@
+//! The house's own front door: listeners, an accept loop for each, and a stop that drains.
+//!
+//! An accept loop blocks in `accept(2)`, asks [`Admission`] what becomes of the newcomer, and hands it to a worker of
+//! the [`Pool`]. It outlives whatever the system does to it: descriptors, memory or threads running out, and
+//! connections that are gone before they are accepted.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::admission::{Admission, Arrival, Client, Limits};
+use crate::connection::{self, Bounds, House};
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::library::Library;
+use crate::pool::Pool;
+use crate::routes::Site;
+use crate::stream::Pace;
+use crate::throttle::Throttle;
+use crate::transport::Tcp;
+
+/// Connections that the system completes while the accept loop is busy; it is cut to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// The stack of a worker.
+const STACK_SIZE: usize = 128 * 1024;
+
+/// How long the accept loop rests when the system has nothing left to accept with: at first, and at most.
+const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Newcomers that wait for a place at the bound, at most.
+const WAITING: usize = 256;
+
+/// Descriptors for everything that is no connection: standard streams, listeners, the folder.
+const RESERVED_DESCRIPTORS: usize = 16;
+
+/// How a server is set up. [`Config::default`] is what the command line defaults to.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder to serve.
+    pub dir: PathBuf,
+    /// Addresses to listen on.
+    pub bind: Vec<IpAddr>,
+    /// The port, on each of them; 0 picks a free one for each.
+    pub port: u16,
+    /// Bytes copied to the socket at a time, 1 to 16 MiB.
+    pub chunk_size: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections of one address at once; 0 for no limit of its own.
+    pub max_connections_per_ip: usize,
+    /// A request's head must be complete within this.
+    pub head_timeout: Duration,
+    /// How long a keep-alive connection may be idle.
+    pub idle_timeout: Duration,
+    /// A client that takes less than 4096 bytes within this is cut off.
+    pub stall_timeout: Duration,
+    /// How long running responses may go on once the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dir: "videos".into(),
+            bind: vec![Ipv4Addr::LOCALHOST.into()],
+            port: 8000,
+            chunk_size: 4096,
+            max_connections: 1024,
+            max_connections_per_ip: 256,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why a server didn't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The folder can't be served.
+    Folder(PathBuf, io::Error),
+    /// The address can't be listened on.
+    Listen(SocketAddr, io::Error),
+    /// There are too few descriptors for even one connection.
+    Descriptors,
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path, error) => match error.kind() {
+                io::ErrorKind::NotFound => {
+                    write!(f, "there is no folder {}; name the folder with your videos: filmstrip DIR", path.display())
+                }
+                io::ErrorKind::NotADirectory => {
+                    write!(f, "{} is no folder; name the folder that the videos are in", path.display())
+                }
+                io::ErrorKind::PermissionDenied => {
+                    write!(f, "{} may not be read; change its permissions or run as its owner", path.display())
+                }
+                _ => write!(f, "{} can't be served: {error}", path.display()),
+            },
+            Self::Listen(address, error) => match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    write!(f, "{address} is in use; stop what listens there or choose another port with --port")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    write!(f, "{address} may not be listened on; choose a port above 1023 with --port")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    write!(f, "{} is no address of this machine; choose another with --bind", address.ip())
+                }
+                _ => write!(f, "{address} can't be listened on: {error}"),
+            },
+            Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
+            Self::Descriptors => None,
+        }
+    }
+}
+
+/// A server that listens; [`Server::run`] makes it serve.
+pub struct Server {
+    listeners: Vec<(TcpListener, SocketAddr)>,
+    floor: Arc<Floor>,
+    drain_timeout: Duration,
+}
+
+/// Stops a running [`Server`] from elsewhere.
+#[derive(Clone)]
+pub struct Handle {
+    floor: Arc<Floor>,
+    listeners: Arc<Vec<TcpListener>>,
+}
+
+/// How a server's run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections that were broken off because they didn't end by themselves.
+    pub cut: usize,
+}
+
+/// What every worker shares.
+struct Floor {
+    site: Site,
+    bounds: Bounds,
+    admission: Admission,
+    pool: Pool<Visit>,
+    impatient: AtomicBool,
+    crowded: Throttle,
+}
+
+impl Server {
+    /// Opens the folder and listens on every address of `config`. Clients that connect from now on wait for
+    /// [`Server::run`].
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what is wrong and what to do.
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        let library = Library::open(&config.dir).map_err(|error| StartError::Folder(config.dir.clone(), error))?;
+        let limits = limits_within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
+        if limits.connections < config.max_connections {
+            log::warn!(
+                "only {} connections at once fit the limit of open files (ulimit -n), not {}",
+                limits.connections,
+                config.max_connections
+            );
+        }
+        let listen_on = |ip: &IpAddr| {
+            let address = SocketAddr::new(*ip, config.port);
+            listen(address).map_err(|error| StartError::Listen(address, error))
+        };
+        let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
+        let pace = Pace { chunk_size: config.chunk_size.max(1), stall_timeout: config.stall_timeout };
+        let bounds = Bounds { head_timeout: config.head_timeout, idle_timeout: config.idle_timeout, pace };
+        let floor = Floor {
+            site: Site::new(library),
+            bounds,
+            admission: Admission::new(limits),
+            pool: Pool::new(STACK_SIZE, Visit::serve),
+            impatient: AtomicBool::new(false),
+            crowded: Throttle::new(Duration::from_secs(1)),
+        };
+        Ok(Self { listeners, floor: Arc::new(floor), drain_timeout: config.drain_timeout })
+    }
+
+    /// The first address that it listens on, with the port that it got.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addrs()[0]
+    }
+
+    /// Every address that it listens on, in the order of the configuration.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|(_, address)| *address).collect()
+    }
+
+    /// Something to stop it with.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn handle(&self) -> io::Result<Handle> {
+        let listeners = self.listeners.iter().map(|(listener, _)| listener.try_clone()).collect::<io::Result<_>>()?;
+        Ok(Handle { floor: Arc::clone(&self.floor), listeners: Arc::new(listeners) })
+    }
+
+    /// Serves until [`Handle::stop`], and then until every response in flight has ended or the drain timeout is over.
+    ///
+    /// # Errors
+    /// When the threads that it needs at the least can't be started.
+    pub fn run(self) -> io::Result<Stopped> {
+        let Self { listeners, floor, drain_timeout } = self;
+        let usher = spawn("usher", &floor, |floor| floor.admission.watch_the_queue(connection::turn_away))?;
+        let mut loops = Vec::new();
+        for (listener, _) in listeners {
+            loops.push(spawn("accept", &floor, move |floor| floor.accept_loop(&listener))?);
+        }
+        for accept_loop in loops {
+            join(accept_loop);
+        }
+        let until = Instant::now() + drain_timeout;
+        let cut = floor.admission.wait_until_empty(until, || floor.impatient.load(Ordering::SeqCst));
+        if cut > 0 {
+            floor.admission.cut();
+            // They notice at once; a worker that waits for a dead disk doesn't, and isn't waited for.
+            floor.admission.wait_until_empty(Instant::now() + Duration::from_secs(1), || false);
+        }
+        join(usher);
+        Ok(Stopped { cut })
+    }
+}
+
+fn spawn(
+    name: &str,
+    floor: &Arc<Floor>,
+    work: impl FnOnce(&Arc<Floor>) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let floor = Arc::clone(floor);
+    thread::Builder::new().name(name.into()).stack_size(STACK_SIZE).spawn(move || work(&floor))
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        log::error!("a thread of the server panicked");
+    }
+}
+
+impl Handle {
+    /// Lets nobody in any more, ends idle connections, and lets the responses in flight go on until the drain timeout.
+    /// Returns at once.
+    pub fn stop(&self) {
+        self.floor.admission.close();
+        for listener in self.listeners.iter() {
+            wake_accept(listener);
+        }
+    }
+
+    /// Stops without waiting for anything.
+    pub fn stop_now(&self) {
+        self.floor.impatient.store(true, Ordering::SeqCst);
+        self.stop();
+        self.floor.admission.wake();
+    }
+}
+
+/// Ends a blocking `accept(2)` for good. On Linux shutting the listener down does that, and refuses whoever comes later.
+#[cfg(target_os = "linux")]
+fn wake_accept(listener: &TcpListener) {
+    let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
+}
+
+/// Elsewhere a connection of our own wakes the accept loop, which then sees that it is over.
+#[cfg(not(target_os = "linux"))]
+fn wake_accept(listener: &TcpListener) {
+    if let Ok(mut address) = listener.local_addr() {
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    }
+}
+
+/// How many files this process may have open at once.
+fn open_files_limit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// The bounds of `config`, lowered to what `descriptors` can hold: a connection needs two (its socket and its file), a
+/// client that waits or was turned away one. `None` when not even one connection fits.
+fn limits_within_descriptors(config: &Config, descriptors: usize) -> Option<Limits> {
+    let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + config.bind.len() * 2)?;
+    let waiting = WAITING.min(for_clients / 8);
+    let connections = config.max_connections.min((for_clients - 2 * waiting) / 2);
+    (connections > 0).then_some(Limits { connections, per_address: config.max_connections_per_ip, waiting })
+}
+
+/// A listener whose accepted sockets need no option set: they inherit them.
+fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // So that 0.0.0.0 and [::] can be listened on beside each other.
+        socket.set_only_v6(true)?;
+    }
+    set_options(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// The options of every connection.
+fn set_options(socket: &Socket) -> io::Result<()> {
+    // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
+    socket.set_tcp_nodelay(true)?;
+    // A phone that left the network without a word is found between requests too.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
+}
+
+impl Floor {
+    fn accept_loop(self: &Arc<Self>, listener: &TcpListener) {
+        let mut rest = REST.0;
+        let complaints = Throttle::new(Duration::from_secs(1));
+        while !self.admission.is_closed() {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    rest = REST.0;
+                    self.receive(stream, peer);
+                }
+                Err(_) if self.admission.is_closed() => return,
+                Err(error) if is_the_clients_doing(&error) => {}
+                Err(error) => {
+                    complaints.pass(|missed| {
+                        log::warn!("no connection can be accepted: {error} ({missed} more such errors)");
+                    });
+                    // An idle client's descriptor may be the one that is missing.
+                    self.admission.make_room();
+                    thread::sleep(rest);
+                    rest = (rest * 2).min(REST.1);
+                }
+            }
+        }
+    }
+
+    fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        #[cfg(not(target_os = "linux"))]
+        let _ = stream.set_nodelay(true);
+        match self.admission.arrive(stream, peer) {
+            Arrival::Admitted(client) => self.hand_over(client),
+            Arrival::Waiting => {}
+            Arrival::TurnedAway(stream) => self.turn_away(stream),
+        }
+    }
+
+    /// Gives a client to a worker. Where there is none to be had, it is turned away, and the next who waits is tried.
+    fn hand_over(self: &Arc<Self>, client: Arc<Client>) {
+        let mut next = Some(client);
+        while let Some(client) = next.take() {
+            let visit = Visit { floor: Arc::clone(self), client: Some(client) };
+            if let Err((mut visit, error)) = self.pool.submit(visit) {
+                self.crowded.pass(|missed| {
+                    log::warn!("no thread can be started for a client: {error} ({missed} more such errors)");
+                });
+                if let Some(client) = visit.client.take() {
+                    next = self.admission.leave(&client);
+                    if let Some(client) = Arc::into_inner(client) {
+                        connection::turn_away(&client.stream);
+                        self.admission.see_off(client.stream);
+                    }
+                }
+            }
+        }
+    }
+
+    fn turn_away(&self, stream: TcpStream) {
+        self.crowded.pass(|missed| log::warn!("too many connections; a client was turned away ({missed} more before)"));
+        connection::turn_away(&stream);
+        self.admission.see_off(stream);
+    }
+}
+
+/// A connection that was gone before it was accepted, or that a firewall or a network error ended (accept(2)).
+fn is_the_clients_doing(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::AGAIN
+                | Errno::PROTO
+                | Errno::PERM
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+                | Errno::TIMEDOUT
+        )
+    )
+}
+
+/// A client's time in the house. Its place is given on when this is dropped, also by a panic.
+struct Visit {
+    floor: Arc<Floor>,
+    client: Option<Arc<Client>>,
+}
+
+impl Visit {
+    fn serve(self) {
+        if let Some(client) = &self.client {
+            let ending = connection::serve(Tcp::new(&client.stream), client.peer, self.floor.bounds, &self);
+            log::debug!("{} is gone: {ending:?}", client.peer);
+        }
+    }
+
+    fn client(&self, ask: impl FnOnce(&Admission, &Client) -> bool) -> bool {
+        self.client.as_ref().is_some_and(|client| ask(&self.floor.admission, client))
+    }
+}
+
+impl House for Visit {
+    fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
+        self.floor.site.answer(head, now)
+    }
+
+    fn begin_idle(&self, new: bool) -> bool {
+        self.client(|admission, client| admission.begin_idle(client, new))
+    }
+
+    fn begin_request(&self) -> bool {
+        self.client(|_, client| client.begin_request())
+    }
+
+    fn needs_the_place(&self) -> bool {
+        self.client(|admission, client| admission.needs_place_of(client))
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && let Some(next) = self.floor.admission.leave(&client)
+        {
+            self.floor.hand_over(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_fit_the_descriptors() {
+        let config = Config::default();
+        let rows = [
+            (20_000, Some(1024)),
+            (1024, Some(378)),
+            (64, Some(18)),
+            (40, Some(9)),
+            (20, Some(1)),
+            (18, None),
+            (3, None),
+        ];
+        for (descriptors, want) in rows {
+            let limits = limits_within_descriptors(&config, descriptors);
+            assert_eq!(limits.map(|limits| limits.connections), want, "{descriptors}");
+            if let Some(limits) = limits {
+                assert!(limits.connections * 2 + limits.waiting * 2 + RESERVED_DESCRIPTORS <= descriptors);
+            }
+        }
+    }
+}
