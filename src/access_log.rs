@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn nothing_a_client_sends_makes_a_second_line_or_closes_the_quotes() {
-        let forged = line(b"GET /\" 200\r\n10.0.0.1 \"GET /\x1b[31m\xff\xe2\x80\xae\0\\", None);
+        let forged = line(b"GET /\" 200\r\n10.0.0.1 \"GET /\x1b[31m\xff\xe2\x80\xae\0\\x", None);
         assert!(!forged.contains(['\r', '\n', '\x1b', '\0']) && forged.is_ascii(), "{forged}");
         assert_eq!(forged.matches('"').count() - forged.matches("\\\"").count(), 2, "{forged}");
         assert!(line(&[b'x'; 9000], None).len() < 1200);
