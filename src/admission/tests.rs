@@ -45,11 +45,11 @@ fn the_bound_holds_and_a_place_is_given_on() {
 #[test]
 fn an_address_has_a_bound_of_its_own_and_its_waiters_hold_up_nobody() {
     let house = house(8, 2, 4);
-    let (_1, first) = admitted(arrive(&house, A));
-    let (_2, _second) = admitted(arrive(&house, A));
+    let (_end1, first) = admitted(arrive(&house, A));
+    let (_end2, _second) = admitted(arrive(&house, A));
     assert!(matches!(arrive(&house, A), (_, Arrival::Waiting)));
     assert!(matches!(arrive(&house, A), (_, Arrival::TurnedAway(_))), "a quarter of the queue is one");
-    let (_3, other) = admitted(arrive(&house, B));
+    let (_end3, other) = admitted(arrive(&house, B));
     assert!(house.leave(&other).is_none(), "its place is not A's");
     assert!(house.leave(&first).is_some());
 }
@@ -57,16 +57,16 @@ fn an_address_has_a_bound_of_its_own_and_its_waiters_hold_up_nobody() {
 #[test]
 fn an_ipv4_client_on_an_ipv6_listener_is_the_same_client() {
     let house = house(8, 1, 4);
-    let (_1, _first) = admitted(arrive(&house, A));
+    let (_end1, _first) = admitted(arrive(&house, A));
     assert!(matches!(arrive(&house, "::ffff:10.0.0.1"), (_, Arrival::Waiting)));
 }
 
 #[test]
 fn the_address_with_the_fewest_places_is_next() {
     let house = house(3, 0, 16);
-    let (_1, first) = admitted(arrive(&house, A));
-    let (_2, _second) = admitted(arrive(&house, A));
-    let (_3, _third) = admitted(arrive(&house, B));
+    let (_end1, first) = admitted(arrive(&house, A));
+    let (_end2, _second) = admitted(arrive(&house, A));
+    let (_end3, _third) = admitted(arrive(&house, B));
     let keep: Vec<_> = [A, A, B, C].iter().map(|address| arrive(&house, address)).collect();
     let mut order = Vec::new();
     let mut leaving = Some(first);
@@ -103,8 +103,8 @@ fn the_one_that_has_been_idle_longest_makes_room() {
 #[test]
 fn one_address_at_its_bound_makes_room_by_itself() {
     let house = house(8, 1, 4);
-    let (_1, other) = admitted(arrive(&house, B));
-    let (_2, own) = admitted(arrive(&house, A));
+    let (_end1, other) = admitted(arrive(&house, B));
+    let (_end2, own) = admitted(arrive(&house, A));
     assert!(house.begin_idle(&other, false) && house.begin_idle(&own, false));
     assert!(matches!(arrive(&house, A), (_, Arrival::Waiting)));
     assert!(!other.begin_request() && own.begin_request());
@@ -113,7 +113,7 @@ fn one_address_at_its_bound_makes_room_by_itself() {
 #[test]
 fn a_newcomer_has_a_moment_to_send_its_request() {
     let house = house(1, 0, 4);
-    let (_1, new) = admitted(arrive(&house, A));
+    let (_end1, new) = admitted(arrive(&house, A));
     assert!(house.begin_idle(&new, true));
     assert!(matches!(arrive(&house, B), (_, Arrival::Waiting)));
     assert!(!new.begin_request());
@@ -122,8 +122,8 @@ fn a_newcomer_has_a_moment_to_send_its_request() {
 #[test]
 fn who_waits_is_seen_by_those_who_are_about_to_be_idle() {
     let house = house(2, 1, 8);
-    let (_1, a) = admitted(arrive(&house, A));
-    let (_2, b) = admitted(arrive(&house, B));
+    let (_end1, a) = admitted(arrive(&house, A));
+    let (_end2, b) = admitted(arrive(&house, B));
     assert!(!house.needs_place_of(&a));
     assert!(matches!(arrive(&house, A), (_, Arrival::Waiting)));
     assert!(house.needs_place_of(&a) && !house.needs_place_of(&b), "only A's own place helps A");
@@ -152,8 +152,8 @@ fn the_queue_is_bounded_and_those_who_waited_long_enough_are_sent_away() {
 #[test]
 fn closing_ends_the_idle_and_waits_for_the_busy() {
     let house = house(4, 0, 4);
-    let (_1, idle) = admitted(arrive(&house, A));
-    let (_2, busy) = admitted(arrive(&house, A));
+    let (_end1, idle) = admitted(arrive(&house, A));
+    let (_end2, busy) = admitted(arrive(&house, A));
     assert!(house.begin_idle(&idle, false));
     house.close();
     assert_eq!((&idle.stream).read(&mut [0; 1]).unwrap(), 0);

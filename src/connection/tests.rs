@@ -30,6 +30,10 @@ impl House for Echo {
         false
     }
 
+    fn is_cut(&self) -> bool {
+        false
+    }
+
     fn needs_the_place(&self) -> bool {
         self.full_after.is_some_and(|requests| self.requests.get() >= requests)
     }
