@@ -12,7 +12,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::http::precondition::{Validators, Verdict, evaluate};
 use crate::http::range::{Selection, select};
@@ -21,11 +21,13 @@ use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::http::{Method, content_type, date};
 use crate::library::{Library, OpenError, OpenFile};
+use crate::throttle::Throttle;
 
 /// A library and how it is served: everything that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
     library: Library,
+    complaints: Throttle,
 }
 
 /// The methods that every route serves.
@@ -34,7 +36,7 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library }
+        Self { library, complaints: Throttle::new(Duration::from_secs(1)) }
     }
 
     /// The response to a request that was made at `now`. Opens a file where the response is one; reads none.
@@ -65,26 +67,33 @@ impl Site {
     fn video(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
         match self.library.open_file(name) {
             Ok(open) => file_response(open, Path::new(OsStr::from_bytes(name)), head, now),
-            Err(error) => open_error_response(&error, name),
+            Err(error) => {
+                self.complain(&error, name);
+                open_error_response(&error)
+            }
         }
+    }
+
+    /// Tells the log what the one who runs the server can mend, once a second at most.
+    fn complain(&self, error: &OpenError, name: &[u8]) {
+        let what = match error {
+            OpenError::NotFound => return,
+            OpenError::LeadsOut => "is a link that leads out of the folder, which is not followed".into(),
+            OpenError::Forbidden => "may not be read by this server's user".into(),
+            OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
+        };
+        self.complaints.pass(|missed| {
+            log::warn!("\"{}\" {what} ({missed} more such warnings before)", name.escape_ascii());
+        });
     }
 }
 
 /// One place where a failure to open becomes a status; nothing of the system's words reaches the client.
-fn open_error_response(error: &OpenError, name: &[u8]) -> Response {
-    let shown = || String::from_utf8_lossy(name).escape_debug().to_string();
+fn open_error_response(error: &OpenError) -> Response {
     match error {
-        OpenError::NotFound => Response::text(404, "There is no such video."),
-        OpenError::LeadsOut => {
-            log::warn!("\"{}\" is a link that leads out of the folder", shown());
-            Response::text(404, "There is no such video.")
-        }
-        OpenError::Forbidden => {
-            log::warn!("\"{}\" may not be read by this server's user", shown());
-            Response::text(403, "The server may not read this file.")
-        }
-        OpenError::Unavailable(cause) => {
-            log::error!("\"{}\" can't be opened: {cause}", shown());
+        OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
+        OpenError::Forbidden => Response::text(403, "The server may not read this file."),
+        OpenError::Unavailable(_) => {
             Response::text(503, "The file can't be read at the moment. Try again in a little while.")
                 .with("Retry-After", "3")
         }
@@ -148,7 +157,7 @@ mod tests {
             (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
         ];
         for (error, status) in rows {
-            let response = open_error_response(&error, b"film.mp4");
+            let response = open_error_response(&error);
             let Body::Bytes(text) = &response.body else { panic!("{error:?}") };
             assert_eq!((response.status.0, String::from_utf8_lossy(text).contains("os error")), (status, false));
             assert_eq!(response.field("retry-after").is_some(), status == 503);
