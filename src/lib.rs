@@ -30,6 +30,7 @@ pub mod embed;
 pub mod http;
 pub mod library;
 mod pool;
+mod representation;
 pub mod routes;
 mod server;
 mod stream;
