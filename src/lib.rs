@@ -12,6 +12,7 @@ mod pool;
 pub mod routes;
 mod server;
 mod stream;
+pub mod subtitles;
 mod throttle;
 mod transport;
 
