@@ -106,6 +106,7 @@ pub struct Admission {
     /// `state.queue.len()`, for those who only want to know whether anybody waits.
     waiting: AtomicUsize,
     closed: AtomicBool,
+    cut: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +131,7 @@ impl Admission {
             left: Condvar::new(),
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
         }
     }
 
@@ -309,8 +311,14 @@ impl Admission {
         state.inside.len()
     }
 
+    /// Whether [`Self::cut`] was called.
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::SeqCst)
+    }
+
     /// Breaks every connection off.
     pub fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
         for client in self.lock().inside.values() {
             let _ = client.stream.shutdown(Shutdown::Both);
         }

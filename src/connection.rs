@@ -64,6 +64,8 @@ pub enum Ending {
     Unreadable,
     /// The place was needed, or the server stops.
     MadeRoom,
+    /// The server stopped, and the response didn't end in time.
+    Cut,
 }
 
 impl Ending {
@@ -81,6 +83,7 @@ impl Ending {
             Self::Truncated => "the file became shorter",
             Self::Unreadable => "the file could not be read",
             Self::MadeRoom => "the place was needed, or the server stops",
+            Self::Cut => "the server stopped",
         })
     }
 }
@@ -95,6 +98,8 @@ pub trait House {
     fn begin_request(&self) -> bool;
     /// Whether the connection should end with the response that is being made.
     fn needs_the_place(&self) -> bool;
+    /// Whether the house breaks its connections off.
+    fn is_cut(&self) -> bool;
 }
 
 /// Serves the client behind `transport` until its connection ends, and says why it did. Closing is the caller's.
@@ -277,6 +282,7 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
         match &sent.outcome {
             Ok(()) => {}
             Err(Break::Stalled) => ending = Some(Ending::Stalled),
+            Err(Break::Lost) if self.house.is_cut() => ending = Some(Ending::Cut),
             Err(Break::Lost) => ending = Some(Ending::Lost),
             Err(Break::Truncated) => ending = Some(Ending::Truncated),
             Err(Break::Unreadable(error)) => {

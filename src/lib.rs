@@ -1,4 +1,25 @@
 //! A minimal, synchronous, threaded HTTP server that streams videos from a folder.
+//!
+//! ```text
+//! accept loop ──▶ worker pool ──▶ connection ──▶ request ──▶ routes ──▶ response ──▶ stream
+//! (blocking)      (elastic,       (one client,    (head in,   (pure:     (head out)   (4 KiB chunks
+//!                  bounded)        deadlines)      bounded)    no I/O                  from file to
+//!                                                              on sockets)             socket)
+//! ```
+//!
+//! Data flows from left to right, and no room calls back to its left. [`Server`] is the whole of it; [`Site`] is the
+//! middle alone, for those who bring their own connections ([`embed`]).
+//!
+//! ```
+//! use filmstrip::{Config, Server};
+//!
+//! let server = Server::bind(Config { dir: "videos".into(), port: 0, ..Config::default() })?;
+//! let handle = server.handle()?;
+//! let running = std::thread::spawn(move || server.run());
+//! handle.stop();
+//! assert_eq!(running.join().unwrap()?.cut, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod access_log;

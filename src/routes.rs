@@ -133,3 +133,25 @@ fn unsatisfiable(size: u64) -> Response {
     let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
     Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_failure_to_open_has_a_status_and_no_word_of_the_system() {
+        let rows = [
+            (OpenError::NotFound, 404),
+            (OpenError::LeadsOut, 404),
+            (OpenError::Forbidden, 403),
+            (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
+        ];
+        for (error, status) in rows {
+            let response = open_error_response(&error, b"film.mp4");
+            let Body::Bytes(text) = &response.body else { panic!("{error:?}") };
+            assert_eq!((response.status.0, String::from_utf8_lossy(text).contains("os error")), (status, false));
+            assert_eq!(response.field("retry-after").is_some(), status == 503);
+        }
+    }
+}

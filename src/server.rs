@@ -456,6 +456,10 @@ impl House for Visit {
     fn needs_the_place(&self) -> bool {
         self.client(|admission, client| admission.needs_place_of(client))
     }
+
+    fn is_cut(&self) -> bool {
+        self.floor.admission.is_cut()
+    }
 }
 
 impl Drop for Visit {

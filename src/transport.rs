@@ -128,3 +128,141 @@ impl Transport for Tcp<'_> {
         *self.segment_size.get_or_insert(1460)
     }
 }
+
+#[cfg(test)]
+pub mod script {
+    //! A client that does what its script says, on a clock that only the script moves.
+
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// See the module.
+    pub struct Script {
+        start: Instant,
+        now: Instant,
+        arrivals: VecDeque<(Duration, Vec<u8>)>,
+        window: usize,
+        openings: VecDeque<(Duration, usize)>,
+        hangs_up: bool,
+        /// What was sent, one element for each call.
+        pub sent: Vec<Vec<u8>>,
+        /// Whether each of those let the system hold bytes back.
+        pub more: Vec<bool>,
+        /// Whether the write side was shut.
+        pub finished: bool,
+    }
+
+    impl Script {
+        /// A client that reads everything, says nothing, and hangs up after the last of what it says.
+        pub fn new() -> Self {
+            let now = Instant::now();
+            Self {
+                start: now,
+                now,
+                arrivals: VecDeque::new(),
+                window: usize::MAX,
+                openings: VecDeque::new(),
+                hangs_up: true,
+                sent: Vec::new(),
+                more: Vec::new(),
+                finished: false,
+            }
+        }
+
+        /// It sends `bytes` so many seconds after the start.
+        pub fn says(mut self, seconds: f64, bytes: impl AsRef<[u8]>) -> Self {
+            self.arrivals.push_back((Duration::from_secs_f64(seconds), bytes.as_ref().to_vec()));
+            self
+        }
+
+        /// It never hangs up.
+        pub fn stays(mut self) -> Self {
+            self.hangs_up = false;
+            self
+        }
+
+        /// It takes `window` bytes at first, and nothing more until [`Self::takes`] says so.
+        pub fn takes_at_first(mut self, window: usize) -> Self {
+            self.window = window;
+            self
+        }
+
+        /// It takes so many bytes more so many seconds after the start.
+        pub fn takes(mut self, seconds: f64, bytes: usize) -> Self {
+            self.openings.push_back((Duration::from_secs_f64(seconds), bytes));
+            self
+        }
+
+        /// Seconds since the start.
+        pub fn elapsed(&self) -> f64 {
+            (self.now - self.start).as_secs_f64()
+        }
+
+        /// All that was sent.
+        pub fn output(&self) -> String {
+            String::from_utf8_lossy(&self.sent.concat()).into_owned()
+        }
+
+        fn wait(&mut self, at: Option<Duration>, until: Instant) -> io::Result<()> {
+            match at.map(|at| self.start + at).filter(|at| *at <= until) {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    Ok(())
+                }
+                None => {
+                    self.now = self.now.max(until);
+                    Err(io::ErrorKind::TimedOut.into())
+                }
+            }
+        }
+    }
+
+    impl Transport for &mut Script {
+        fn now(&self) -> Instant {
+            self.now
+        }
+
+        fn receive(&mut self, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize> {
+            if self.arrivals.is_empty() && self.hangs_up {
+                return Ok(0);
+            }
+            let next = self.arrivals.front().map(|(at, _)| *at);
+            self.wait(next, until)?;
+            let Some((at, mut bytes)) = self.arrivals.pop_front() else { return Ok(0) };
+            let room = (buffer.capacity() - buffer.len()).min(bytes.len());
+            let rest = bytes.split_off(room);
+            if !rest.is_empty() {
+                self.arrivals.push_front((at, rest));
+            }
+            buffer.extend_from_slice(&bytes);
+            Ok(room)
+        }
+
+        fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
+            let taken = bytes.len().min(self.window);
+            if taken == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.window -= taken;
+            self.sent.push(bytes[..taken].to_vec());
+            self.more.push(more);
+            Ok(taken)
+        }
+
+        fn wait_writable(&mut self, until: Instant) -> io::Result<()> {
+            let next = self.openings.front().map(|(at, _)| *at);
+            self.wait(next, until)?;
+            self.window += self.openings.pop_front().map_or(0, |(_, bytes)| bytes);
+            Ok(())
+        }
+
+        fn finish(&mut self) {
+            self.finished = true;
+        }
+
+        fn segment_size(&mut self) -> usize {
+            1448
+        }
+    }
+}

@@ -1,1 +1,127 @@
+use super::*;
+use crate::transport::script::Script;
+use std::fs::File;
+use std::io::Write;
 
+const CHUNK: usize = 4096;
+
+fn pace(chunk_size: usize) -> Pace {
+    Pace { chunk_size, stall_timeout: Duration::from_secs(60) }
+}
+
+/// An open file that has no name any more.
+fn file(bytes: &[u8]) -> File {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("filmstrip-stream-{}-{count}", std::process::id()));
+    let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn film(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (i * 31 % 251) as u8).collect()
+}
+
+fn transmit(script: &mut Script, body: &Body, pace: Pace) -> Sent {
+    let mut buffer = b"head".to_vec();
+    send(&mut { script }, &mut buffer, body, pace)
+}
+
+#[test]
+fn the_head_goes_out_with_the_first_chunk() {
+    let film = film(3 * CHUNK + 5);
+    let mut script = Script::new();
+    let sent = transmit(&mut script, &Body::Slice(file(&film), 0..film.len() as u64), pace(CHUNK));
+    assert!(sent.outcome.is_ok() && sent.body_bytes == film.len() as u64);
+    let sizes: Vec<usize> = script.sent.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [4 + CHUNK, CHUNK, CHUNK, 5]);
+    assert_eq!(script.sent.concat(), [b"head", &film[..]].concat());
+}
+
+#[test]
+fn bodies_arrive_whole_whatever_the_chunk() {
+    let film = film(10_000);
+    for chunk_size in [1, 7, 1447, 1448, CHUNK, 9_999, 10_000, 1 << 24] {
+        let parts = vec![("one".into(), 0..1), ("two".into(), 5000..9000), ("three".into(), 9999..10_000)];
+        let rows = [
+            (Body::Empty, Vec::new()),
+            (Body::Bytes(b"page"[..].into()), b"page".to_vec()),
+            (Body::Slice(file(&film), 0..0), Vec::new()),
+            (Body::Slice(file(&film), 17..9_000), film[17..9_000].to_vec()),
+            (
+                Body::Slices(file(&film), parts, "end".into()),
+                [b"one", &film[..1], b"two", &film[5000..9000], b"three", &film[9999..], b"end"].concat(),
+            ),
+        ];
+        for (body, want) in rows {
+            let mut script = Script::new();
+            let sent = transmit(&mut script, &body, pace(chunk_size));
+            assert!(sent.outcome.is_ok());
+            assert_eq!((sent.body_bytes, body.len()), (want.len() as u64, want.len() as u64), "{chunk_size}");
+            assert!(script.sent.concat() == [b"head", &want[..]].concat(), "{chunk_size}: {body:?}");
+            assert_eq!(script.more.last(), Some(&false), "the last write holds nothing back");
+        }
+    }
+}
+
+#[test]
+fn small_chunks_are_held_back_until_a_segment_is_full() {
+    let film = film(5000);
+    for (chunk_size, held_back) in [(1000, true), (1448, false), (CHUNK, false)] {
+        let mut script = Script::new();
+        transmit(&mut script, &Body::Slice(file(&film), 0..5000), pace(chunk_size));
+        assert_eq!(script.more[0], held_back, "{chunk_size}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_a_chunk_within_the_timeout_is_never_cut() {
+    let film = film(20 * CHUNK);
+    let mut script = Script::new().takes_at_first(CHUNK);
+    for turn in 1..=20 {
+        script = script.takes(f64::from(turn) * 59.0, CHUNK);
+    }
+    let sent = transmit(&mut script, &Body::Slice(file(&film), 0..film.len() as u64), pace(CHUNK));
+    assert!(sent.outcome.is_ok());
+    assert!(script.elapsed() > 1000.0);
+}
+
+#[test]
+fn a_drip_does_not_extend_the_stall_clock() {
+    let film = film(20 * CHUNK);
+    let mut script = Script::new().takes_at_first(CHUNK);
+    for second in 1..1000 {
+        script = script.takes(f64::from(second), 60);
+    }
+    let sent = transmit(&mut script, &Body::Slice(file(&film), 0..film.len() as u64), pace(CHUNK));
+    assert!(matches!(sent.outcome, Err(Break::Stalled)));
+    assert_eq!(script.elapsed(), 60.0);
+    assert_eq!(sent.body_bytes, (CHUNK - 4 + 60 * 60) as u64);
+}
+
+#[test]
+fn one_large_chunk_is_no_excuse_to_cut_a_steady_client() {
+    let film = film(1 << 20);
+    let mut script = Script::new().takes_at_first(CHUNK);
+    for turn in 1..=300 {
+        script = script.takes(f64::from(turn) * 50.0, CHUNK);
+    }
+    let sent = transmit(&mut script, &Body::Slice(file(&film), 0..1 << 20), pace(1 << 20));
+    assert!(sent.outcome.is_ok());
+}
+
+#[test]
+fn a_file_that_became_shorter_ends_the_response() {
+    let film = film(10_000);
+    let mut script = Script::new();
+    let short = file(&film);
+    let sent = transmit(&mut script, &Body::Slice(short, 0..20_000), pace(CHUNK));
+    assert!(matches!(sent.outcome, Err(Break::Truncated)) && sent.begun);
+    assert_eq!(sent.body_bytes, 2 * CHUNK as u64);
+
+    let mut script = Script::new();
+    let sent = transmit(&mut script, &Body::Slice(file(b""), 0..20_000), pace(CHUNK));
+    assert!(matches!(sent.outcome, Err(Break::Truncated)) && !sent.begun, "nothing was promised yet");
+}

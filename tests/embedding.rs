@@ -1,0 +1,97 @@
+//! The library's two doors: `respond` behind somebody's tiny_http, and filmstrip's own server in another program.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use filmstrip::{Library, Site};
+use support::{Client, Folder, Program, film};
+
+/// A tiny_http server that gives everything to filmstrip, each request to a thread.
+fn tiny_http_over(folder: &Folder) -> (Arc<tiny_http::Server>, std::net::SocketAddr) {
+    let site = Arc::new(Site::new(Library::open(folder.path()).unwrap()));
+    let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
+    let address = server.server_addr().to_ip().unwrap();
+    let requests = Arc::clone(&server);
+    std::thread::spawn(move || {
+        for request in requests.incoming_requests() {
+            let site = Arc::clone(&site);
+            std::thread::spawn(move || site.respond(request));
+        }
+    });
+    (server, address)
+}
+
+#[test]
+fn respond_answers_like_the_own_server() {
+    let film = film(1_000_000);
+    let folder = Folder::new().with("a b.mp4", &film);
+    let (server, address) = tiny_http_over(&folder);
+    let own = support::Running::over(&folder);
+    let rows = [
+        ("GET", "/video/a%20b.mp4", ""),
+        ("HEAD", "/video/a%20b.mp4", ""),
+        ("GET", "/video/a%20b.mp4", "Range: bytes=5-9\r\n"),
+        ("GET", "/video/a%20b.mp4", "Range: bytes=1000000-\r\n"),
+        ("GET", "/video/../x", ""),
+        ("GET", "/video/%zz", ""),
+        ("GET", "/health", ""),
+    ];
+    for (method, target, lines) in rows {
+        let ask = |address| {
+            let mut client = Client::connect(address);
+            client.send(format!("{method} {target} HTTP/1.1\r\nHost: nas\r\n{lines}\r\n"));
+            let mut answer = client.read(method);
+            answer.fields.retain(|(name, _)| name != "Date");
+            answer
+        };
+        assert!(ask(address) == ask(own.address), "{method} {target}");
+    }
+    server.unblock();
+}
+
+#[test]
+fn respond_keeps_the_connection_for_the_next_request() {
+    let folder = Folder::new().with("a.mp4", film(100_000));
+    let (server, address) = tiny_http_over(&folder);
+    let mut client = Client::connect(address);
+    for _ in 0..3 {
+        client.send("GET /video/a.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+        assert!(client.read("GET").body == film(100_000));
+    }
+    server.unblock();
+}
+
+/// Cargo builds examples beside the tests.
+fn example(name: &str) -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_filmstrip"));
+    program.parent().unwrap().join("examples").join(name)
+}
+
+#[test]
+fn the_example_behind_tiny_http_serves_a_film() {
+    let film = film(300_000);
+    let folder = Folder::new().with("a.mp4", &film);
+    let mut command = Command::new(example("embed"));
+    command.arg(folder.path());
+    let program = Program::start_command(command);
+    let mut client = Client::connect(program.address);
+    for _ in 0..2 {
+        client.send("GET /video/a.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+        assert!(client.read("GET").body == film);
+    }
+    client.send("GET / HTTP/1.1\r\nHost: nas\r\n\r\n");
+    assert_eq!(client.read("GET").text(), "This is the program's own page.\n");
+}
+
+#[test]
+fn the_example_with_its_own_server_stops_after_one_request() {
+    let folder = Folder::new();
+    let output = Command::new(example("own_server")).arg(folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    assert!(text.ends_with("stopped; 0 connections were cut\n"), "{text}");
+}

@@ -1,0 +1,336 @@
+//! What the integration tests share: a folder, a server over it, and a client that believes nothing.
+#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use filmstrip::{Config, Handle, Server, Stopped};
+
+/// How long a test waits for what must come; generous, since it only ends a test that has failed anyway.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder of a test's own, removed when it is dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("filmstrip-test-{}-{count}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// The same with one file.
+    pub fn with(self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Self {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        self
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Bytes that differ wherever a mistake of some offset could hide.
+pub fn film(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// A server inside the test, on a port of its own.
+pub struct Running {
+    pub address: SocketAddr,
+    pub handle: Handle,
+    thread: Option<JoinHandle<Stopped>>,
+}
+
+impl Running {
+    pub fn over(folder: &Folder) -> Self {
+        Self::with(folder, |_| {})
+    }
+
+    pub fn with(folder: &Folder, adjust: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { dir: folder.path().into(), port: 0, ..Config::default() };
+        adjust(&mut config);
+        let server = Server::bind(config).unwrap();
+        let (address, handle) = (server.local_addr(), server.handle().unwrap());
+        let thread = std::thread::spawn(move || server.run().unwrap());
+        Self { address, handle, thread: Some(thread) }
+    }
+
+    /// Stops it as a signal would, and waits for its end.
+    pub fn stop(mut self) -> Stopped {
+        self.handle.stop();
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop_now();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The real program in a process of its own.
+pub struct Program {
+    pub child: Child,
+    pub address: SocketAddr,
+}
+
+impl Program {
+    pub fn command() -> Command {
+        Command::new(env!("CARGO_BIN_EXE_filmstrip"))
+    }
+
+    pub fn start(folder: &Path, options: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.arg(folder).args(["--port", "0"]).args(options);
+        Self::start_command(command)
+    }
+
+    /// Starts `command` and reads the first address that it prints.
+    pub fn start_command(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("http://").trim_end_matches('/');
+        let address = address.parse().unwrap_or_else(|_| panic!("no address: {line:?}"));
+        Self { child, address }
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// A number from `/proc/<pid>/status`: `VmHWM` and `VmRSS` in KiB, `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Its exit status, once it has one.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program didn't end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until the answer is yes; fails the test when it never is.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// An answer as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub fields: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a field, which must not be there twice.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} is there twice");
+        value
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// A connection of a client that reads exactly what it was promised.
+pub struct Client {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Reads a head; `None` when the connection ended before it.
+    pub fn read_head(&mut self) -> Option<Answer> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let status = line.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("no status line: {line:?}"));
+        let mut answer = Answer { status: status[..3].parse().unwrap(), fields: Vec::new(), body: Vec::new() };
+        loop {
+            line.clear();
+            self.reader.read_line(&mut line).unwrap();
+            let field = line.strip_suffix("\r\n").unwrap_or_else(|| panic!("no line end: {line:?}"));
+            let Some((name, value)) = field.split_once(": ") else {
+                assert!(field.is_empty(), "no field: {field:?}");
+                return Some(answer);
+            };
+            answer.fields.push((name.into(), value.into()));
+        }
+    }
+
+    /// Reads an answer to a request of `method`.
+    pub fn read(&mut self, method: &str) -> Answer {
+        let mut answer = self.read_head().expect("an answer");
+        let bodiless = method == "HEAD" || matches!(answer.status, 204 | 304);
+        let length = answer.field("content-length").map_or(0, |length| length.parse().unwrap());
+        answer.body = vec![0; if bodiless { 0 } else { length }];
+        self.reader.read_exact(&mut answer.body).unwrap();
+        answer
+    }
+
+    /// Whether the server closes the connection without another byte. A reset is no clean close.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.reader.read(&mut [0; 1]), Ok(0))
+    }
+
+    /// How many bytes still come, until the connection ends.
+    pub fn skip_rest(&mut self) -> u64 {
+        let mut buffer = vec![0; 1 << 20];
+        let mut skipped = 0;
+        while let Ok(read @ 1..) = self.reader.read(&mut buffer) {
+            skipped += read as u64;
+        }
+        skipped
+    }
+
+    /// All that still comes, until the connection ends in whatever way.
+    pub fn read_rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = self.reader.read_to_end(&mut rest);
+        rest
+    }
+}
+
+/// How requests are spread over connections: every table of cases runs through both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    ConnectionPerRequest,
+    OneConnection,
+}
+
+/// Requests to one server, in a [`Mode`].
+pub struct Session {
+    address: SocketAddr,
+    mode: Mode,
+    kept: Option<Client>,
+}
+
+impl Session {
+    /// Runs `test` in both modes.
+    pub fn both(address: SocketAddr, test: impl Fn(&mut Session)) {
+        for mode in [Mode::ConnectionPerRequest, Mode::OneConnection] {
+            test(&mut Session { address, mode, kept: None });
+        }
+    }
+
+    pub fn get(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
+        self.request("GET", target, fields)
+    }
+
+    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        for (name, value) in fields {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        match self.mode {
+            Mode::ConnectionPerRequest => {
+                let mut client = Client::connect(self.address);
+                client.send(head + "Connection: close\r\n\r\n");
+                let answer = client.read(method);
+                assert_eq!(answer.field("connection"), Some("close"), "{method} {target}");
+                assert!(client.is_closed(), "{method} {target}");
+                Answer {
+                    fields: answer.fields.into_iter().filter(|(name, _)| name != "Connection").collect(),
+                    ..answer
+                }
+            }
+            Mode::OneConnection => {
+                let client = self.kept.get_or_insert_with(|| Client::connect(self.address));
+                client.send(head + "\r\n");
+                let answer = client.read(method);
+                assert_eq!(answer.field("connection"), None, "{method} {target}");
+                answer
+            }
+        }
+    }
+}
+
+/// Where a program is that a test needs; `None` with one line that says how to get it, which is a failure where
+/// `FILMSTRIP_TEST_ALL` is set.
+pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        let line = format!("skipped: {name} is not installed (Debian: apt-get install {package})");
+        assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
+        eprintln!("{line}");
+    }
+    found
+}
