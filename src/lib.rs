@@ -24,11 +24,13 @@
 
 pub mod access_log;
 mod admission;
+mod api;
 pub mod cli;
 mod connection;
 pub mod embed;
 pub mod http;
 pub mod library;
+mod playlist;
 mod pool;
 pub mod routes;
 mod server;

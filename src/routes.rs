@@ -10,6 +10,7 @@
 //! 5. leaves the body out for HEAD.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -21,6 +22,7 @@ use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::http::{Method, content_type, date};
 use crate::library::{Library, OpenError, OpenFile};
+use crate::{api, playlist, subtitles};
 
 /// A library and how it is served: everything that a response depends on besides the request.
 #[derive(Debug)]
@@ -37,7 +39,8 @@ impl Site {
         Self { library }
     }
 
-    /// The response to a request that was made at `now`. Opens a file where the response is one; reads none.
+    /// The response to a request that was made at `now`. Opens a file where the response is one, and
+    /// reads none but subtitles.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         match head.method {
             Method::Get => self.get(head, now),
@@ -54,10 +57,17 @@ impl Site {
         };
         match &*target.path {
             b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
-            path => match path.strip_prefix(b"/video/") {
-                Some(name) => self.video(name, head, now),
-                None => Response::text(404, "There is nothing at this address."),
-            },
+            b"/playlist.m3u" => self.playlist(&target, head.authority),
+            b"/api/videos" => self.api(),
+            path => {
+                if let Some(name) = path.strip_prefix(b"/video/") {
+                    self.video(name, head, now)
+                } else if let Some(name) = path.strip_prefix(b"/subtitles/") {
+                    self.subtitles(name, head, now)
+                } else {
+                    Response::text(404, "There is nothing at this address.")
+                }
+            }
         }
     }
 
@@ -68,6 +78,78 @@ impl Site {
             Err(error) => open_error_response(&error, name),
         }
     }
+
+    /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, or else `<name>.srt`, as clean WebVTT.
+    fn subtitles(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
+        let none = || Response::text(404, "There are no such subtitles.");
+        let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
+        let open = |extension: &[u8]| self.library.open_file(&[stem, extension].concat());
+        let mut outcomes = [&b".vtt"[..], b".srt", b".VTT", b".SRT"].into_iter().map(open);
+        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound))) {
+            None => return none(),
+            Some(Err(error)) => return open_error_response(&error, name),
+            Some(Ok(open)) => open,
+        };
+        let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
+        match evaluate(&head.fields, &validators) {
+            Verdict::NotModified => return validated(Response::bodiless(304), &validators),
+            Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+            Verdict::Proceed | Verdict::ProceedWithoutRange => {}
+        }
+        let mut bytes = Vec::new();
+        match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
+            Err(error) => open_error_response(&OpenError::Unavailable(error), name),
+            Ok(read) if read as u64 > subtitles::MAX_SIZE => {
+                Response::text(404, "The file is larger than subtitles are; it is under /video/ as it is.")
+            }
+            Ok(_) => {
+                let body = Body::Bytes(subtitles::to_webvtt(&bytes).into_bytes().into());
+                validated(Response::new(200, body).with("Content-Type", "text/vtt; charset=utf-8"), &validators)
+            }
+        }
+    }
+
+    /// `/playlist.m3u`: every video, or with `?path=` those in a folder and below it, or a single one.
+    fn playlist(&self, target: &Target<'_>, authority: &str) -> Response {
+        if authority.is_empty() {
+            return Response::text(400, "A playlist has absolute addresses; the request must say its Host.");
+        }
+        let path = target.value("path").unwrap_or_default();
+        let path = path.strip_suffix(b"/").unwrap_or(&path);
+        let (names, left_out) = match self.library.walk(path) {
+            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
+            // No folder is called so, perhaps a video is.
+            Err(OpenError::NotFound) => match self.library.open_file(path) {
+                Ok(_) => (vec![path.to_vec()], String::new()),
+                Err(error) => return open_error_response(&error, path),
+            },
+            Err(error) => return open_error_response(&error, path),
+        };
+        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
+        // A browser is to hand it to a player, rather than play it.
+        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", "attachment; filename=\"playlist.m3u\"")
+    }
+
+    /// `/api/videos`: every video, for programs.
+    fn api(&self) -> Response {
+        let listing = match self.library.walk(b"") {
+            Ok(listing) => listing,
+            Err(error) => return open_error_response(&error, b""),
+        };
+        match api::json(&listing.videos) {
+            Ok(json) => made("application/json", json),
+            Err(error) => {
+                log::error!("the videos can't be written as JSON: {error}");
+                Response::text(500, "The videos can't be listed.")
+            }
+        }
+    }
+}
+
+/// A response that was made for this request, and for no other.
+fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
+    let body = Body::Bytes(bytes.into().into());
+    Response::new(200, body).with("Content-Type", content_type).with("Cache-Control", "no-store")
 }
 
 /// One place where a failure to open becomes a status; nothing of the system's words reaches the client.

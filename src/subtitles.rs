@@ -26,6 +26,9 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// The largest subtitle file that is rewritten, in bytes. A long film's has some 200 kB.
 pub const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
+/// What a rewritten file's tag ends in. It counts up when [`to_webvtt`] changes, since players keep what they got.
+pub const REVISION: &str = "-vtt1";
+
 /// The WebVTT of a subtitle file, which says by its content what it is. Any bytes give a valid one, at worst an empty
 /// one.
 ///
