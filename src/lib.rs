@@ -29,6 +29,7 @@ pub mod cli;
 mod connection;
 pub mod embed;
 pub mod http;
+mod lan;
 pub mod library;
 mod playlist;
 mod pool;
