@@ -31,6 +31,7 @@ pub mod embed;
 pub mod http;
 mod lan;
 pub mod library;
+mod metrics;
 mod playlist;
 mod pool;
 pub mod routes;

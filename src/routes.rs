@@ -22,12 +22,14 @@ use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::http::{Method, content_type, date};
 use crate::library::{Library, OpenError, OpenFile};
+use crate::metrics::{self, Metrics};
 use crate::{api, playlist, subtitles};
 
 /// A library and how it is served: everything that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
     library: Library,
+    metrics: Metrics,
 }
 
 /// The methods that every route serves.
@@ -36,7 +38,12 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library }
+        Self { library, metrics: Metrics::default() }
+    }
+
+    /// What happened here, counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The response to a request that was made at `now`. Opens a file where the response is one, and
@@ -59,6 +66,7 @@ impl Site {
             b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
             b"/playlist.m3u" => self.playlist(&target, head.authority),
             b"/api/videos" => self.api(),
+            b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 if let Some(name) = path.strip_prefix(b"/video/") {
                     self.video(name, head, now)
