@@ -123,15 +123,15 @@ impl Site {
             return Response::text(400, "A playlist has absolute addresses; the request must say its Host.");
         }
         let path = target.value("path").unwrap_or_default();
-        let path = path.strip_suffix(b"/").unwrap_or(&path);
-        let (names, left_out) = match self.library.walk(path) {
+        let folder = path.strip_suffix(b"/").unwrap_or(&path);
+        let (names, left_out) = match self.library.walk(folder) {
             Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
             // No folder is called so, perhaps a video is.
-            Err(OpenError::NotFound) => match self.library.open_file(path) {
+            Err(OpenError::NotFound) => match self.library.open_file(&path) {
                 Ok(_) => (vec![path.to_vec()], String::new()),
-                Err(error) => return open_error_response(&error, path),
+                Err(error) => return open_error_response(&error, &path),
             },
-            Err(error) => return open_error_response(&error, path),
+            Err(error) => return open_error_response(&error, folder),
         };
         let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
         // A browser is to hand it to a player, rather than play it.

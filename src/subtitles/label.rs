@@ -4,7 +4,6 @@
 //! The first part of a tag that is a language is the language. `hi` is Hindi there, and the hearing impaired behind
 //! one. What is neither language nor mark is kept as it is: the tag is a person's word too.
 
-use isolang::Language;
 use oxilangtag::LanguageTag;
 
 /// A subtitle's name for people and for browsers.
@@ -16,35 +15,46 @@ pub struct Label {
     pub label: String,
 }
 
-/// Codes that subtitles are called by and that are no BCP 47 tags: the bibliographic codes of ISO 639-2 (the Library
-/// of Congress's list has these twenty), and what sites for subtitles made up.
-const ALIASES: &[(&str, &str)] = &[
-    ("alb", "sq"),
-    ("arm", "hy"),
-    ("baq", "eu"),
-    ("bur", "my"),
-    ("chi", "zh"),
-    ("cze", "cs"),
-    ("dut", "nl"),
-    ("fre", "fr"),
-    ("geo", "ka"),
-    ("ger", "de"),
-    ("gre", "el"),
-    ("ice", "is"),
-    ("mac", "mk"),
-    ("mao", "mi"),
-    ("may", "ms"),
-    ("per", "fa"),
-    ("rum", "ro"),
-    ("slo", "sk"),
-    ("tib", "bo"),
-    ("wel", "cy"),
-    ("chs", "zh-Hans"),
-    ("cht", "zh-Hant"),
-    ("iw", "he"),
-    ("pb", "pt-BR"),
-    ("pob", "pt-BR"),
-];
+/// The languages of ISO 639-1 and a few more: their BCP 47 code, their codes of three letters in ISO 639-2 (two of them
+/// where libraries and linguists disagree), and what people call them. The crates that have this table cost a megabyte
+/// of the binary and overflow a worker's stack, or call Romanian "Moldavian, Moldovan".
+const LANGUAGES: &str = "\
+    aa aar Afar, ab abk Abkhazian, ae ave Avestan, af afr Afrikaans, ak aka Akan, am amh Amharic, \
+    an arg Aragonese, ar ara Arabic, as asm Assamese, av ava Avaric, ay aym Aymara, az aze Azerbaijani, \
+    ba bak Bashkir, be bel Belarusian, bg bul Bulgarian, bi bis Bislama, bm bam Bambara, bn ben Bengali, \
+    bo bod/tib Tibetan, br bre Breton, bs bos Bosnian, ca cat Catalan, ce che Chechen, ch cha Chamorro, \
+    cmn cmn Mandarin, co cos Corsican, cr cre Cree, cs ces/cze Czech, cu chu Church Slavic, cv chv Chuvash, \
+    cy cym/wel Welsh, da dan Danish, de deu/ger German, dv div Dhivehi, dz dzo Dzongkha, ee ewe Ewe, \
+    el ell/gre Greek, en eng English, eo epo Esperanto, es spa Spanish, et est Estonian, eu eus/baq Basque, \
+    fa fas/per Persian, ff ful Fulah, fi fin Finnish, fil fil Filipino, fj fij Fijian, fo fao Faroese, \
+    fr fra/fre French, fy fry Western Frisian, ga gle Irish, gd gla Scottish Gaelic, gl glg Galician, \
+    gn grn Guarani, gsw gsw Swiss German, gu guj Gujarati, gv glv Manx, ha hau Hausa, haw haw Hawaiian, \
+    he heb Hebrew, hi hin Hindi, ho hmo Hiri Motu, hr hrv Croatian, ht hat Haitian Creole, hu hun Hungarian, \
+    hy hye/arm Armenian, hz her Herero, ia ina Interlingua, id ind Indonesian, ie ile Interlingue, ig ibo Igbo, \
+    ii iii Sichuan Yi, ik ipk Inupiaq, io ido Ido, is isl/ice Icelandic, it ita Italian, iu iku Inuktitut, \
+    ja jpn Japanese, jv jav Javanese, ka kat/geo Georgian, kg kon Kongo, ki kik Kikuyu, kj kua Kuanyama, \
+    kk kaz Kazakh, kl kal Kalaallisut, km khm Khmer, kn kan Kannada, ko kor Korean, kr kau Kanuri, \
+    ks kas Kashmiri, ku kur Kurdish, kv kom Komi, kw cor Cornish, ky kir Kirghiz, la lat Latin, \
+    lb ltz Luxembourgish, lg lug Ganda, li lim Limburgan, ln lin Lingala, lo lao Lao, lt lit Lithuanian, \
+    lu lub Luba-Katanga, lv lav Latvian, mg mlg Malagasy, mh mah Marshallese, mi mri/mao Maori, \
+    mk mkd/mac Macedonian, ml mal Malayalam, mn mon Mongolian, mr mar Marathi, ms msa/may Malay, \
+    mt mlt Maltese, my mya/bur Burmese, na nau Nauru, nb nob Norwegian Bokmål, nd nde North Ndebele, \
+    nds nds Low German, ne nep Nepali, ng ndo Ndonga, nl nld/dut Dutch, nn nno Norwegian Nynorsk, \
+    no nor Norwegian, nr nbl South Ndebele, nv nav Navajo, ny nya Nyanja, oc oci Occitan, oj oji Ojibwa, \
+    om orm Oromo, or ori Oriya, os oss Ossetian, pa pan Punjabi, pi pli Pali, pl pol Polish, ps pus Pashto, \
+    pt por Portuguese, qu que Quechua, rm roh Romansh, rn run Rundi, ro ron/rum Romanian, ru rus Russian, \
+    rw kin Kinyarwanda, sa san Sanskrit, sc srd Sardinian, sd snd Sindhi, se sme Northern Sami, sg sag Sango, \
+    sh hbs Serbo-Croatian, si sin Sinhala, sk slk/slo Slovak, sl slv Slovenian, sm smo Samoan, sn sna Shona, \
+    so som Somali, sq sqi/alb Albanian, sr srp Serbian, ss ssw Swati, st sot Southern Sotho, su sun Sundanese, \
+    sv swe Swedish, sw swa Swahili, ta tam Tamil, te tel Telugu, tg tgk Tajik, th tha Thai, ti tir Tigrinya, \
+    tk tuk Turkmen, tl tgl Tagalog, tn tsn Tswana, to ton Tonga, tr tur Turkish, ts tso Tsonga, tt tat Tatar, \
+    tw twi Twi, ty tah Tahitian, ug uig Uighur, uk ukr Ukrainian, ur urd Urdu, uz uzb Uzbek, ve ven Venda, \
+    vi vie Vietnamese, vo vol Volapük, wa wln Walloon, wo wol Wolof, xh xho Xhosa, yi yid Yiddish, \
+    yo yor Yoruba, yue yue Cantonese, za zha Zhuang, zh zho/chi Chinese, zu zul Zulu";
+
+/// Codes that subtitles are called by and that are in no standard, or no longer.
+const ALIASES: &[(&str, &str)] =
+    &[("chs", "zh-Hans"), ("cht", "zh-Hant"), ("iw", "he"), ("pb", "pt-BR"), ("pob", "pt-BR")];
 
 /// Marks that tell apart two subtitles of one language; an empty one says nothing.
 const MARKS: &[(&str, &str)] = &[
@@ -141,13 +151,7 @@ impl Spoken {
         let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(part));
         let written = alias.map_or(part.replace('_', "-"), |(_, tag)| (*tag).to_owned());
         let parsed = LanguageTag::parse_and_normalize(&written).ok()?;
-        let primary = parsed.primary_language();
-        let known = match primary.len() {
-            2 => Language::from_639_1(primary),
-            3 => Language::from_639_3(primary),
-            _ => Language::from_name(&capitalized(primary)),
-        }?;
-        let code = known.to_639_1().unwrap_or_else(|| known.to_639_3());
+        let (code, name) = language(parsed.primary_language())?;
         let subtags: Vec<&str> = parsed.script().into_iter().chain(parsed.region()).collect();
         let name_of = |subtag: &&str| {
             let place = PLACES.iter().find(|(code, _)| code == subtag);
@@ -155,16 +159,21 @@ impl Spoken {
         };
         Some(Self {
             tag: std::iter::once(code).chain(subtags.iter().copied()).collect::<Vec<_>>().join("-"),
-            // ISO 639 tells it from Ancient Greek; no film needs that.
-            name: known.to_name().trim_start_matches("Modern ").to_owned(),
+            name: name.to_owned(),
             places: subtags.iter().map(name_of).collect(),
         })
     }
 }
 
-fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+/// The BCP 47 code and the English name of the language that `word` is a code or the name of.
+fn language(word: &str) -> Option<(&'static str, &'static str)> {
+    LANGUAGES.split(", ").find_map(|row| {
+        let (code, rest) = row.split_once(' ')?;
+        let (codes, name) = rest.split_once(' ')?;
+        let is_it =
+            std::iter::once(code).chain(codes.split('/')).chain([name]).any(|known| known.eq_ignore_ascii_case(word));
+        is_it.then_some((code, name))
+    })
 }
 
 #[cfg(test)]
@@ -220,6 +229,11 @@ mod tests {
 
     #[test]
     fn what_is_looked_up_can_be_found() {
+        for row in LANGUAGES.split(", ") {
+            let (code, name) = row.split_once(' ').map(|(code, rest)| (code, rest.split_once(' ').unwrap().1)).unwrap();
+            assert_eq!(language(code), Some((code, name)));
+            assert!(name.starts_with(char::is_uppercase) && LanguageTag::parse(code).is_ok(), "{row}");
+        }
         for (alias, tag) in ALIASES {
             assert_eq!(Spoken::from_part(alias).map(|spoken| spoken.tag).as_deref(), Some(*tag), "{alias}");
         }
