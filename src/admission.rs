@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(3);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection that has sent nothing yet is younger than this when its request is likely on its way.
-const GRACE_MS: u64 = 1000;
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The bounds of [`Admission`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub struct Client {
     number: u64,
     /// The address that it counts for.
     address: IpAddr,
+    /// Since when it is idle, in microseconds after the house's start; or [`BUSY`], or [`LEAVING`].
     phase: AtomicU64,
 }
 
@@ -176,20 +177,20 @@ impl Admission {
     }
 
     fn dismiss_longest_idle(&self, state: &State, address: Option<IpAddr>) -> bool {
-        let now = self.milliseconds();
-        let mut idle: Vec<(u64, &Arc<Client>)> = state
+        let now = self.microseconds();
+        let mut idle: Vec<(u64, u64, &Arc<Client>)> = state
             .inside
             .values()
             .filter(|client| address.is_none_or(|address| client.address == address))
-            .map(|client| (client.phase.load(Ordering::SeqCst), client))
-            .filter(|(since, _)| *since <= now)
+            .map(|client| (client.phase.load(Ordering::SeqCst), client.number, client))
+            .filter(|(since, ..)| *since <= now)
             .collect();
-        idle.sort_unstable_by_key(|(since, _)| *since);
-        idle.into_iter().any(|(since, client)| client.dismiss(since))
+        idle.sort_unstable_by_key(|(since, number, _)| (*since, *number));
+        idle.into_iter().any(|(since, _, client)| client.dismiss(since))
     }
 
-    fn milliseconds(&self) -> u64 {
-        self.started.elapsed().as_millis().try_into().unwrap_or(LEAVING - 2 - GRACE_MS)
+    fn microseconds(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
     }
 
     /// The client has nothing to do until its next request. `false`: somebody needs the place, or the house closes,
@@ -197,7 +198,7 @@ impl Admission {
     ///
     /// One that is `new` and has asked nothing yet is asked to make room only after a second.
     pub fn begin_idle(&self, client: &Client, new: bool) -> bool {
-        let since = self.milliseconds() + if new { GRACE_MS } else { 0 };
+        let since = self.microseconds() + if new { GRACE.as_micros() as u64 } else { 0 };
         client.phase.store(since, Ordering::SeqCst);
         // After the store: whoever arrives from here on sees the client idle.
         let may_stay = !self.is_closed() && (new || !self.needs_place_of(client));
@@ -276,7 +277,7 @@ impl Admission {
             // Somebody new, who was given a moment, may have become idle since.
             let again = (!state.queue.is_empty()).then(|| {
                 self.dismiss_longest_idle(&state, None);
-                now + Duration::from_millis(GRACE_MS)
+                now + GRACE
             });
             let until = |(_, until): &(_, Instant)| *until;
             let next = [again, state.queue.front().map(|(_, until)| *until), state.farewells.front().map(until)];

@@ -51,6 +51,10 @@ pub struct Arguments {
           value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_connections: usize,
 
+    /// Connections of one address at once, within the same rules; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    max_connections_per_ip: usize,
+
     /// Time for a request's head to be complete, else it is answered 408
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     head_timeout: Duration,
@@ -85,11 +89,11 @@ impl From<Arguments> for Config {
             port: arguments.port,
             chunk_size: arguments.chunk_size,
             max_connections: arguments.max_connections,
+            max_connections_per_ip: arguments.max_connections_per_ip,
             head_timeout: arguments.head_timeout,
             idle_timeout: arguments.idle_timeout,
             stall_timeout: arguments.stall_timeout,
             drain_timeout: arguments.drain_timeout,
-            ..Self::default()
         }
     }
 }

@@ -15,6 +15,10 @@ const SPARE: usize = 4;
 /// How long a worker beyond those waits for a job before it ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Address space that must be left when a thread is started, in bytes. Where it runs short, a thread that can't start
+/// harms one client, and a small allocation that fails ends the whole program: so threads end first.
+const HEADROOM: usize = 2 * 1024 * 1024;
+
 /// The pool. Its threads end some time after it was dropped.
 pub struct Pool<J> {
     shared: Arc<Shared<J>>,
@@ -65,10 +69,10 @@ impl<J: Send + 'static> Pool<J> {
         // The job crosses to the new thread in a slot, so that it can be taken back when there is none.
         let slot = Arc::new(Mutex::new(Some(job)));
         let (shared, theirs) = (Arc::clone(&self.shared), Arc::clone(&slot));
-        let started = thread::Builder::new()
-            .name("worker".into())
-            .stack_size(self.stack_size)
-            .spawn(move || shared.work_on(take(&theirs)));
+        let started = has_headroom().and_then(|()| {
+            let worker = thread::Builder::new().name("worker".into()).stack_size(self.stack_size);
+            worker.spawn(move || shared.work_on(take(&theirs)))
+        });
         let Err(error) = started else { return Ok(()) };
         self.shared.lock().threads -= 1;
         match take(&slot) {
@@ -82,6 +86,10 @@ impl<J: Send + 'static> Pool<J> {
     fn threads(&self) -> usize {
         self.shared.lock().threads
     }
+}
+
+fn has_headroom() -> io::Result<()> {
+    Vec::<u8>::new().try_reserve_exact(HEADROOM).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 fn take<J>(slot: &Mutex<Option<J>>) -> Option<J> {

@@ -9,11 +9,12 @@
 //! 4. lets the route plan its response, as a GET,
 //! 5. leaves the body out for HEAD.
 
+mod around;
+
 use std::ffi::OsStr;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::http::precondition::{Validators, Verdict, evaluate};
 use crate::http::range::{Selection, select};
@@ -23,13 +24,14 @@ use crate::http::target::Target;
 use crate::http::{Method, content_type, date};
 use crate::library::{Library, OpenError, OpenFile};
 use crate::metrics::{self, Metrics};
-use crate::{api, playlist, subtitles};
+use crate::throttle::Throttle;
 
 /// A library and how it is served: everything that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
     library: Library,
     metrics: Metrics,
+    complaints: Throttle,
 }
 
 /// The methods that every route serves.
@@ -38,7 +40,7 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library, metrics: Metrics::default() }
+        Self { library, metrics: Metrics::default(), complaints: Throttle::new(Duration::from_secs(1)) }
     }
 
     /// What happened here, counted.
@@ -64,13 +66,14 @@ impl Site {
         };
         match &*target.path {
             b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
-            b"/playlist.m3u" => self.playlist(&target, head.authority),
+            b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
             b"/api/videos" => self.api(),
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
-                if let Some(name) = path.strip_prefix(b"/video/") {
+                let below = |route: &[u8]| path.strip_prefix(route);
+                if let Some(name) = below(b"/video/") {
                     self.video(name, head, now)
-                } else if let Some(name) = path.strip_prefix(b"/subtitles/") {
+                } else if let Some(name) = below(b"/subtitles/") {
                     self.subtitles(name, head, now)
                 } else {
                     Response::text(404, "There is nothing at this address.")
@@ -83,74 +86,26 @@ impl Site {
     fn video(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
         match self.library.open_file(name) {
             Ok(open) => file_response(open, Path::new(OsStr::from_bytes(name)), head, now),
-            Err(error) => open_error_response(&error, name),
+            Err(error) => self.failed(&error, name),
         }
     }
 
-    /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, or else `<name>.srt`, as clean WebVTT.
-    fn subtitles(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
-        let none = || Response::text(404, "There are no such subtitles.");
-        let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
-        let open = |extension: &[u8]| self.library.open_file(&[stem, extension].concat());
-        let mut outcomes = [&b".vtt"[..], b".srt", b".VTT", b".SRT"].into_iter().map(open);
-        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound))) {
-            None => return none(),
-            Some(Err(error)) => return open_error_response(&error, name),
-            Some(Ok(open)) => open,
-        };
-        let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
-        match evaluate(&head.fields, &validators) {
-            Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-            Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
-            Verdict::Proceed | Verdict::ProceedWithoutRange => {}
-        }
-        let mut bytes = Vec::new();
-        match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
-            Err(error) => open_error_response(&OpenError::Unavailable(error), name),
-            Ok(read) if read as u64 > subtitles::MAX_SIZE => {
-                Response::text(404, "The file is larger than subtitles are; it is under /video/ as it is.")
-            }
-            Ok(_) => {
-                let body = Body::Bytes(subtitles::to_webvtt(&bytes).into_bytes().into());
-                validated(Response::new(200, body).with("Content-Type", "text/vtt; charset=utf-8"), &validators)
-            }
-        }
+    fn failed(&self, error: &OpenError, name: &[u8]) -> Response {
+        self.complain(error, name);
+        open_error_response(error)
     }
 
-    /// `/playlist.m3u`: every video, or with `?path=` those in a folder and below it, or a single one.
-    fn playlist(&self, target: &Target<'_>, authority: &str) -> Response {
-        if authority.is_empty() {
-            return Response::text(400, "A playlist has absolute addresses; the request must say its Host.");
-        }
-        let path = target.value("path").unwrap_or_default();
-        let folder = path.strip_suffix(b"/").unwrap_or(&path);
-        let (names, left_out) = match self.library.walk(folder) {
-            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
-            // No folder is called so, perhaps a video is.
-            Err(OpenError::NotFound) => match self.library.open_file(&path) {
-                Ok(_) => (vec![path.to_vec()], String::new()),
-                Err(error) => return open_error_response(&error, &path),
-            },
-            Err(error) => return open_error_response(&error, folder),
+    /// Tells the log what the one who runs the server can mend, once a second at most.
+    fn complain(&self, error: &OpenError, name: &[u8]) {
+        let what = match error {
+            OpenError::NotFound => return,
+            OpenError::LeadsOut => "is a link that leads out of the folder, which is not followed".into(),
+            OpenError::Forbidden => "may not be read by this server's user".into(),
+            OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
         };
-        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
-        // A browser is to hand it to a player, rather than play it.
-        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", "attachment; filename=\"playlist.m3u\"")
-    }
-
-    /// `/api/videos`: every video, for programs.
-    fn api(&self) -> Response {
-        let listing = match self.library.walk(b"") {
-            Ok(listing) => listing,
-            Err(error) => return open_error_response(&error, b""),
-        };
-        match api::json(&listing.videos) {
-            Ok(json) => made("application/json", json),
-            Err(error) => {
-                log::error!("the videos can't be written as JSON: {error}");
-                Response::text(500, "The videos can't be listed.")
-            }
-        }
+        self.complaints.pass(|missed| {
+            log::warn!("\"{}\" {what} ({missed} more such warnings before)", name.escape_ascii());
+        });
     }
 }
 
@@ -161,20 +116,11 @@ fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
 }
 
 /// One place where a failure to open becomes a status; nothing of the system's words reaches the client.
-fn open_error_response(error: &OpenError, name: &[u8]) -> Response {
-    let shown = || String::from_utf8_lossy(name).escape_debug().to_string();
+fn open_error_response(error: &OpenError) -> Response {
     match error {
-        OpenError::NotFound => Response::text(404, "There is no such video."),
-        OpenError::LeadsOut => {
-            log::warn!("\"{}\" is a link that leads out of the folder", shown());
-            Response::text(404, "There is no such video.")
-        }
-        OpenError::Forbidden => {
-            log::warn!("\"{}\" may not be read by this server's user", shown());
-            Response::text(403, "The server may not read this file.")
-        }
-        OpenError::Unavailable(cause) => {
-            log::error!("\"{}\" can't be opened: {cause}", shown());
+        OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
+        OpenError::Forbidden => Response::text(403, "The server may not read this file."),
+        OpenError::Unavailable(_) => {
             Response::text(503, "The file can't be read at the moment. Try again in a little while.")
                 .with("Retry-After", "3")
         }
@@ -238,7 +184,7 @@ mod tests {
             (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
         ];
         for (error, status) in rows {
-            let response = open_error_response(&error, b"film.mp4");
+            let response = open_error_response(&error);
             let Body::Bytes(text) = &response.body else { panic!("{error:?}") };
             assert_eq!((response.status.0, String::from_utf8_lossy(text).contains("os error")), (status, false));
             assert_eq!(response.field("retry-after").is_some(), status == 503);

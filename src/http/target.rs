@@ -59,10 +59,18 @@ impl<'b> Target<'b> {
         self.pairs().any(|(name, _)| name == flag)
     }
 
-    /// The value of the query's first `name`, with `%XX` decoded once.
-    pub fn value(&self, name: &str) -> Option<Cow<'b, [u8]>> {
+    /// The value of the query's first `name`, decoded as a form's (`%XX`, and `+` for a space). A `%` that two
+    /// hexadecimal digits don't follow stands for itself.
+    ///
+    /// ```
+    /// use filmstrip::http::target::Target;
+    /// let target = Target::parse("/?path=season%201").unwrap();
+    /// assert_eq!(target.value("path").as_deref(), Some(&b"season 1"[..]));
+    /// ```
+    pub fn value(&self, name: &str) -> Option<Vec<u8>> {
         let (_, value) = self.pairs().find(|(known, _)| *known == name)?;
-        Some(percent_decode(value.as_bytes()).into())
+        let spaced: Vec<u8> = value.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
+        Some(percent_decode(&spaced).collect())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&'b str, &'b str)> {
@@ -116,7 +124,7 @@ mod tests {
         let rows: [(&str, Option<&[u8]>); 7] = [
             ("path=a%20b/c&path=d", Some(b"a b/c")),
             ("x=1&path=%ff", Some(b"\xff")),
-            ("path=a+b=c", Some(b"a+b=c")),
+            ("path=a+b=c", Some(b"a b=c")),
             ("path=%zz", Some(b"%zz")),
             ("path=", Some(b"")),
             ("path", Some(b"")),

@@ -1,0 +1,249 @@
+//! The bounds: connections, descriptors, threads and memory running out, and what becomes of those over the bound.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use support::{Client, Folder, Program, Running, film};
+
+const GET: &str = "GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n";
+
+fn ask(address: SocketAddr) -> u16 {
+    let mut client = Client::connect(address);
+    client.send(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    client.read_head().map_or(0, |answer| answer.status)
+}
+
+/// A client in the middle of a film that it doesn't read.
+fn streaming(address: SocketAddr) -> Client {
+    let mut client = Client::connect(address);
+    client.send(GET);
+    assert_eq!(client.read_head().unwrap().status, 200);
+    client
+}
+
+fn long_film() -> Folder {
+    Folder::new().with("film.mp4", film(30_000_000))
+}
+
+/// The program with `limit` set by the shell: `ulimit -n 64`.
+fn limited(folder: &Folder, limit: &str, options: &[&str]) -> Program {
+    let mut command = Command::new("sh");
+    let script = format!("{limit}; exec \"$0\" \"$@\"");
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_filmstrip")])
+        .arg(folder.path())
+        .args(["--port", "0"])
+        .args(options);
+    Program::start_command(command)
+}
+
+#[test]
+fn two_hundred_clients_and_sixty_four_descriptors() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let program = limited(&folder, "ulimit -n 64", &[]);
+    let clients: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            let _ = stream.write_all(GET.as_bytes());
+            stream
+        })
+        .collect();
+    drop(clients);
+    support::eventually("the next request is served", || ask(program.address) == 200);
+}
+
+#[test]
+fn five_hundred_clients_and_sixteen_connections() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let program = Program::start(folder.path(), &["--max-connections", "16", "--max-connections-per-ip", "0"]);
+    let clients: Vec<TcpStream> = (0..500)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            let _ = stream.write_all(GET.as_bytes());
+            stream
+        })
+        .collect();
+    assert!(program.status("Threads") <= 16 + 8, "no thread for those who wait");
+    drop(clients);
+    support::eventually("the next request is served", || ask(program.address) == 200);
+}
+
+#[test]
+fn an_idle_connection_makes_room_and_nobody_gets_a_503() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::with(&folder, |config| config.max_connections = 4);
+    let mut idle: Vec<Client> = (0..4)
+        .map(|_| {
+            let mut client = Client::connect(server.address);
+            client.send(GET);
+            assert_eq!(client.read("GET").status, 200);
+            client
+        })
+        .collect();
+    let started = Instant::now();
+    let mut newcomers = Vec::new();
+    for number in 0..4 {
+        let mut client = Client::connect(server.address);
+        client.send(GET);
+        assert_eq!(client.read("GET").status, 200, "newcomer {number}");
+        newcomers.push(client);
+        assert!(idle.remove(0).is_closed(), "the one that was idle longest went");
+    }
+    assert!(started.elapsed() < Duration::from_secs(3), "nobody had to wait for a place");
+}
+
+#[test]
+fn a_newcomer_waits_for_a_place_and_gets_it() {
+    let folder = long_film();
+    let server = Running::with(&folder, |config| config.max_connections = 2);
+    let (_one, two) = (streaming(server.address), streaming(server.address));
+    let mut newcomer = Client::connect(server.address);
+    newcomer.send(GET);
+    drop(two);
+    assert_eq!(newcomer.read_head().unwrap().status, 200);
+}
+
+#[test]
+fn after_three_seconds_a_newcomer_is_told_to_come_back() {
+    let folder = long_film();
+    let server = Running::with(&folder, |config| config.max_connections = 2);
+    let _streams = [streaming(server.address), streaming(server.address)];
+    let started = Instant::now();
+    let mut newcomer = Client::connect(server.address);
+    newcomer.send(GET);
+    let answer = newcomer.read("GET");
+    assert!(started.elapsed() > Duration::from_secs(2), "it waited");
+    assert_eq!((answer.status, answer.field("retry-after")), (503, Some("3")));
+    assert!(newcomer.is_closed());
+}
+
+#[test]
+fn a_full_queue_turns_the_next_away_at_once_and_the_loop_goes_on() {
+    let folder = long_film();
+    let program = limited(&folder, "ulimit -n 64", &["--max-connections-per-ip", "0"]);
+    let mut clients = Vec::new();
+    // Far more than there are places and room to wait; each is connected at once all the same.
+    for _ in 0..100 {
+        let mut client = Client::connect(program.address);
+        client.send(GET);
+        clients.push(client);
+    }
+    let statuses: Vec<u16> =
+        clients.iter_mut().map(|client| client.read_head().map_or(0, |head| head.status)).collect();
+    let count = |status| statuses.iter().filter(|&&known| known == status).count();
+    assert!(count(200) >= 16 && count(200) + count(503) >= 90, "{statuses:?}");
+    drop(clients);
+    support::eventually("the next request is served", || ask(program.address) == 200);
+}
+
+#[test]
+fn one_address_over_its_bound_waits_for_its_own_places() {
+    let folder = long_film();
+    let server = Running::with(&folder, |config| config.max_connections_per_ip = 2);
+    let _streams = [streaming(server.address), streaming(server.address)];
+    let waiting: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = Client::connect(server.address);
+            client.send(GET);
+            client
+        })
+        .collect();
+    // Another address of this machine is served at once.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let started = Instant::now();
+    let mut other = Client::over(socket.into());
+    other.send(GET);
+    assert_eq!(other.read_head().unwrap().status, 200);
+    assert!(started.elapsed() < Duration::from_secs(2));
+    drop(waiting);
+}
+
+#[test]
+fn where_no_thread_can_be_started_the_answer_is_503_and_the_loop_goes_on() {
+    let folder = long_film();
+    // Room for the program and a few dozen stacks.
+    let program = limited(&folder, "ulimit -v 40000", &["--max-connections-per-ip", "0"]);
+    let mut clients = Vec::new();
+    let mut refused = 0;
+    while refused == 0 && clients.len() < 1000 {
+        let mut client = Client::connect(program.address);
+        client.send(GET);
+        match client.read_head().map(|head| head.status) {
+            Some(200) => clients.push(client),
+            Some(503) => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 0, "the limit was never reached");
+    drop(clients);
+    support::eventually("the next request is served", || ask(program.address) == 200);
+}
+
+#[test]
+fn where_descriptors_are_short_an_existing_file_is_503_and_never_404() {
+    let folder = long_film();
+    let program = Program::start(folder.path(), &["--max-connections-per-ip", "0"]);
+    let mut kept = Client::connect(program.address);
+    kept.send(GET.replace("GET", "HEAD"));
+    assert_eq!(kept.read("HEAD").status, 200);
+    // From outside, while it runs, so that its own bounds know nothing of it.
+    let pid = rustix::process::Pid::from_child(&program.child);
+    let allow = |descriptors: u64| {
+        let maximum = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        let limit = rustix::process::Rlimit { current: Some(descriptors), maximum };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
+    };
+    allow(program.descriptors() as u64);
+    for _ in 0..10 {
+        kept.send(GET.replace("GET", "HEAD"));
+        assert_eq!(kept.read("HEAD").status, 503);
+    }
+    // Newcomers can't be accepted at all; that must not cost the processor.
+    let _newcomers: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    let before = program.processor_time();
+    std::thread::sleep(Duration::from_secs(1));
+    let spent = program.processor_time() - before;
+    assert!(spent < Duration::from_millis(300), "{spent:?} of a second");
+    allow(1000);
+    support::eventually("the next request is served", || ask(program.address) == 200);
+}
+
+#[test]
+fn a_stop_while_everything_is_full_ends() {
+    let folder = long_film();
+    let server = Running::with(&folder, |config| {
+        config.max_connections = 4;
+        config.drain_timeout = Duration::from_millis(200);
+    });
+    let _streams: Vec<Client> = (0..4).map(|_| streaming(server.address)).collect();
+    let mut waiting = Client::connect(server.address);
+    waiting.send(GET);
+    let stopped = server.stop();
+    assert_eq!(stopped.cut, 4);
+    assert!(matches!(waiting.read_head().map(|head| head.status), None | Some(503)));
+}
+
+#[test]
+fn a_stop_during_a_flood_ends() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::over(&folder);
+    let address = server.address;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(move || {
+                while let Ok(mut stream) = TcpStream::connect(address) {
+                    let _ = stream.write_all(GET.as_bytes());
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        server.stop();
+    });
+}

@@ -1,0 +1,122 @@
+//! Files that change while they are sent, and links that are swapped under the server's eyes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use support::{Client, Folder, Running, film};
+
+const SIZE: usize = 30_000_000;
+
+/// A client in the middle of a film of [`SIZE`] bytes, with another request behind it.
+fn in_the_middle(server: &Running) -> Client {
+    let mut client = Client::connect(server.address);
+    client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\nGET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
+    assert_eq!(client.read_head().unwrap().field("content-length"), Some("30000000"));
+    client
+}
+
+#[test]
+fn a_film_that_becomes_shorter_ends_the_connection() {
+    let whole = film(SIZE);
+    let folder = Folder::new().with("film.mp4", &whole);
+    let server = Running::over(&folder);
+    let mut client = in_the_middle(&server);
+    File::options().write(true).open(folder.file("film.mp4")).unwrap().set_len(20_000_000).unwrap();
+    let came = client.read_rest();
+    assert!(came.len() <= 20_000_000 && whole.starts_with(&came), "nothing is padded, and no other answer follows");
+}
+
+#[test]
+fn a_film_that_vanishes_is_replaced_or_grows_is_sent_as_it_was() {
+    for what in ["vanishes", "is replaced", "grows"] {
+        let whole = film(SIZE);
+        let folder = Folder::new().with("film.mp4", &whole);
+        let server = Running::over(&folder);
+        let mut client = in_the_middle(&server);
+        match what {
+            "vanishes" => fs::remove_file(folder.file("film.mp4")).unwrap(),
+            "is replaced" => {
+                fs::write(folder.file("new"), vec![0; SIZE]).unwrap();
+                fs::rename(folder.file("new"), folder.file("film.mp4")).unwrap();
+            }
+            _ => File::options().append(true).open(folder.file("film.mp4")).unwrap().write_all(&whole).unwrap(),
+        }
+        let mut body = vec![0; SIZE];
+        client.read_exact(&mut body);
+        assert!(body == whole, "{what}");
+        assert_eq!(client.read("GET").text(), "ok\n", "{what}: the next answer follows");
+    }
+}
+
+#[test]
+fn a_race_of_links_never_lets_the_secret_out() {
+    let secret = Folder::new().with("film.mp4", "SECRET");
+    let folder = Folder::new().with("film.mp4", "public").with("real/film.mp4", "public");
+    fs::rename(folder.file("real"), folder.file("season")).unwrap();
+    let server = Running::over(&folder);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // A file, and a folder, become links to the secret and files again, each by one atomic rename.
+            while !done.load(Ordering::Relaxed) {
+                symlink(secret.file("film.mp4"), folder.file("link")).unwrap();
+                fs::rename(folder.file("link"), folder.file("film.mp4")).unwrap();
+                fs::write(folder.file("copy"), "public").unwrap();
+                fs::rename(folder.file("copy"), folder.file("film.mp4")).unwrap();
+                fs::rename(folder.file("season"), folder.file("away")).unwrap();
+                symlink(secret.path(), folder.file("season")).unwrap();
+                fs::remove_file(folder.file("season")).unwrap();
+                fs::rename(folder.file("away"), folder.file("season")).unwrap();
+            }
+        });
+        let mut seen = [0; 2];
+        let mut client = Client::connect(server.address);
+        for turn in 0..2000 {
+            let target = ["film.mp4", "season/film.mp4"][turn % 2];
+            client.send(format!("GET /video/{target} HTTP/1.1\r\nHost: nas\r\n\r\n"));
+            let answer = client.read("GET");
+            match answer.status {
+                200 => {
+                    assert_eq!(answer.body, b"public");
+                    seen[0] += 1;
+                }
+                404 | 503 => seen[1] += 1,
+                status => panic!("{status}"),
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(seen[0] > 0 && seen[1] > 0, "both sides of the race were seen: {seen:?}");
+    });
+}
+
+#[test]
+fn a_film_that_is_cut_to_nothing_before_the_first_byte_is_no_empty_success() {
+    let folder = Folder::new().with("film.mp4", film(1000));
+    let server = Running::over(&folder);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let film = film(1000);
+            while !done.load(Ordering::Relaxed) {
+                fs::write(folder.file("film.mp4"), &film).unwrap();
+            }
+        });
+        for _ in 0..1000 {
+            let mut client = Client::connect(server.address);
+            client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
+            let mut answer = Vec::new();
+            client.stream.read_to_end(&mut answer).unwrap();
+            let head = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
+            let text = String::from_utf8_lossy(&answer[..head]).into_owned();
+            let due: usize =
+                text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+            assert!(answer.len() - head - 4 == due, "{text}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,215 @@
+//! Requests that are none, or two, or endless: each has its answer, and nothing else changes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use support::{Client, Folder, PATIENCE, Program, Running, film};
+
+fn get(lines: &str) -> String {
+    format!("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n{lines}\r\n")
+}
+
+fn is_served(address: SocketAddr) -> bool {
+    let mut client = Client::connect(address);
+    client.send(get("Connection: close\r\n"));
+    client.read("GET").status == 200
+}
+
+#[test]
+fn each_bad_request_has_one_answer_and_ends_its_connection() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::over(&folder);
+    let smuggled = get("");
+    let long = "x".repeat(9000);
+    let rows: Vec<(String, u16)> = vec![
+        (get("Content-Length: 5\r\nContent-Length: 6\r\n"), 400),
+        (get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400),
+        (get("Transfer-Encoding: xchunked\r\n"), 501),
+        (get("Transfer-Encoding: chunked, identity\r\n"), 501),
+        (get("Host: other\r\n"), 400),
+        ("GET / HTTP/1.1\r\n\r\n".into(), 400),
+        (get("A: b\r\n c\r\n"), 400),
+        (get("A: b\rX: y\r\n"), 400),
+        ("GET /video/film.mp4 HTTP/1.1\nHost: nas\n\n".into(), 400),
+        (get("A : b\r\n"), 400),
+        ("GET /video/film.mp4\r\n".into(), 400),
+        ("GET nas HTTP/1.1\r\nHost: nas\r\n\r\n".into(), 400),
+        ("GET * HTTP/1.1\r\nHost: nas\r\n\r\n".into(), 400),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 505),
+        ("GET / HTTP/2.0\r\nHost: nas\r\n\r\n".into(), 505),
+        ("\x16\x03\x01\0\u{5}hello".into(), 400),
+        (format!("GET /{long} HTTP/1.1\r\nHost: nas\r\n\r\n"), 414),
+        (get(&format!("A: {long}\r\n")), 431),
+        (get(&"A: b\r\n".repeat(70)), 431),
+        ("\r\n".repeat(9), 400),
+        // Their bodies look like requests and are none.
+        (get(&format!("Content-Length: {}\r\n", smuggled.len())), 200),
+        (get("Transfer-Encoding: chunked\r\n"), 200),
+        (get("Content-Length: 7\r\n").replace("GET", "POST"), 405),
+        (get("Content-Length: 7\r\n").replace("GET", "BREW"), 501),
+    ];
+    for (request, status) in rows {
+        let shown: String = request.chars().take(90).collect();
+        let mut client = Client::connect(server.address);
+        client.send(request + &smuggled);
+        let answer = client.read("GET");
+        assert_eq!((answer.status, answer.field("connection")), (status, Some("close")), "{shown:?}");
+        assert!(client.is_closed(), "a second answer: {shown:?}");
+    }
+    assert!(is_served(server.address));
+}
+
+#[test]
+fn well_formed_requests_that_fail_keep_the_connection() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::over(&folder);
+    let mut client = Client::connect(server.address);
+    for (method, target, lines, status) in [
+        ("GET", "/none", "", 404),
+        ("GET", "/video/film.mp4", "Range: bytes=9-\r\n", 416),
+        ("GET", "/video/film.mp4", "If-Match: \"x\"\r\n", 412),
+        ("GET", "/video/%zz", "", 400),
+        ("DELETE", "/video/film.mp4", "", 405),
+        ("get", "/video/film.mp4", "", 501),
+        ("CONNECT", "nas:443", "", 405),
+        ("OPTIONS", "*", "", 204),
+        ("GET", "http://other/video/film.mp4", "", 200),
+    ] {
+        client.send(format!("{method} {target} HTTP/1.1\r\nHost: nas\r\n{lines}\r\n"));
+        let answer = client.read(method);
+        assert_eq!((answer.status, answer.field("connection")), (status, None), "{method} {target}");
+        assert_eq!(answer.field("allow").is_some(), matches!(status, 405 | 204), "{method} {target}");
+    }
+}
+
+#[test]
+fn an_answer_is_not_lost_to_a_client_that_goes_on_sending() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::over(&folder);
+    let mut client = Client::connect(server.address);
+    client.send(get("Content-Length: 200000\r\n").replace("GET", "POST"));
+    client.send(vec![b'x'; 200_000]);
+    assert_eq!(client.read("POST").status, 405);
+    assert!(client.is_closed(), "a clean end, and no reset");
+}
+
+/// Sends `bytes` again and again until the server has had enough, or far too much went through.
+fn flood(address: SocketAddr, start: &str, bytes: &[u8], enough: usize) -> (usize, TcpStream) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(start.as_bytes()).unwrap();
+    let mut sent = 0;
+    while sent < enough {
+        match stream.write(bytes) {
+            Ok(written) => sent += written,
+            Err(_) => break,
+        }
+    }
+    (sent, stream)
+}
+
+#[test]
+fn what_is_endless_ends_and_memory_stays_flat() {
+    let folder = Folder::new().with("film.mp4", film(1_000_000));
+    let program = Program::start(folder.path(), &["--stall-timeout", "1s", "--head-timeout", "2s"]);
+    for _ in 0..20 {
+        assert!(is_served(program.address));
+    }
+    let before = program.status("VmRSS");
+    let enough = 1 << 30;
+    let rows: [(&str, String, Vec<u8>); 7] = [
+        ("one line", "GET /".into(), vec![b'x'; 65_536]),
+        ("a field", "GET / HTTP/1.1\r\nA: ".into(), vec![b'x'; 65_536]),
+        ("fields", "GET / HTTP/1.1\r\n".into(), b"A: b\r\n".repeat(10_000)),
+        ("blank lines", String::new(), b"\r\n".repeat(30_000)),
+        ("a chunked body", get("Transfer-Encoding: chunked\r\n"), b"fff0\r\n".repeat(10_000)),
+        ("junk after a request", get(""), vec![0; 65_536]),
+        ("requests of a client that reads nothing", get(""), get("").repeat(1000).into_bytes()),
+    ];
+    for (what, start, bytes) in rows {
+        let (sent, stream) = flood(program.address, &start, &bytes, enough);
+        assert!(sent < enough, "{what}: {sent} bytes went through");
+        drop(stream);
+    }
+    support::eventually("every worker is back", || program.status("Threads") <= 9);
+    let grown = program.status("VmRSS").saturating_sub(before);
+    assert!(grown < 1024, "memory grew by {grown} KiB");
+    assert!(is_served(program.address));
+}
+
+#[test]
+fn two_hundred_dripping_heads_and_stalled_readers_hold_up_nobody() {
+    let folder = Folder::new().with("film.mp4", "film").with("long.mp4", film(20_000_000));
+    let options = ["--max-connections-per-ip", "0", "--head-timeout", "2s", "--stall-timeout", "2s"];
+    let program = Program::start(folder.path(), &options);
+    assert!(is_served(program.address));
+    let descriptors = program.descriptors();
+    let connect = |request: &str| {
+        let mut stream = TcpStream::connect(program.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let long = get("").replace("film", "long");
+    let stalled: Vec<TcpStream> = (0..200).map(|_| connect(&long)).collect();
+    let mut dripping: Vec<TcpStream> = (0..200).map(|_| connect("GET /video/film.mp4 HTTP/1.1\r\nA: ")).collect();
+    support::eventually("all of them are in", || program.status("Threads") > 400);
+    assert!(is_served(program.address));
+    // They drip as long as somebody listens; the deadlines end them all the same.
+    support::eventually("all of them are gone", || {
+        dripping.retain_mut(|stream| stream.write_all(b"x").is_ok());
+        std::thread::sleep(Duration::from_millis(50));
+        dripping.is_empty() && program.descriptors() <= descriptors + 4
+    });
+    assert!(is_served(program.address));
+    drop(stalled);
+}
+
+#[test]
+fn clients_that_reset_or_leave_in_the_middle_leave_nothing_behind() {
+    let folder = Folder::new().with("film.mp4", film(5_000_000));
+    let program = Program::start(folder.path(), &[]);
+    assert!(is_served(program.address));
+    let descriptors = program.descriptors();
+    for turn in 0..500 {
+        let mut stream = TcpStream::connect(program.address).unwrap();
+        match turn % 5 {
+            0 => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
+            1 => stream.write_all(b"GET /vi").unwrap(),
+            2 => {
+                stream.write_all(get("").as_bytes()).unwrap();
+                stream.read_exact(&mut [0; 100]).unwrap();
+                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            3 => stream.write_all(get("").repeat(3).as_bytes()).unwrap(),
+            _ => stream.shutdown(Shutdown::Both).unwrap(),
+        }
+    }
+    support::eventually("threads and descriptors are back", || {
+        program.status("Threads") <= 9 && program.descriptors() <= descriptors + 1
+    });
+    assert!(is_served(program.address));
+}
+
+#[test]
+fn no_request_forges_a_line_of_the_log() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let mut command = Program::command();
+    command.arg(folder.path()).args(["--port", "0"]).env_remove("RUST_LOG").stderr(std::process::Stdio::piped());
+    let mut program = Program::start_command(command);
+    for request in ["GET /%0a10.0.0.1:1%20%22GET HTTP/1.1\r\nHost: nas\r\n\r\n", "GET /\x08\x1b[2K\u{202e}\x00\r\n"] {
+        let mut client = Client::connect(program.address);
+        client.send(request);
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        client.read_rest();
+    }
+    program.signal(rustix::process::Signal::TERM);
+    program.wait();
+    let log = std::io::read_to_string(program.child.stderr.take().unwrap()).unwrap();
+    let access = log.lines().filter(|line| line.contains("filmstrip::access")).count();
+    assert!(access == 2 && log.lines().all(|line| line.is_ascii() && line.starts_with('[')), "{log}");
+}
