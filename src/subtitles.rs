@@ -1,7 +1,7 @@
 //! Subtitles beside a film, as the WebVTT that browsers read: SubRip (`.srt`) is rewritten, WebVTT is cleaned.
 //!
 //! Subtitle files come from everywhere, in any encoding and half broken. What can be read is kept, the rest is left
-//! out, and nothing of it reaches a page but text and the few tags of WebVTT that [`text`] lets through.
+//! out, and nothing of it reaches a page but text and the few tags that WebVTT has.
 //!
 //! | a file has | the player gets |
 //! |---|---|
