@@ -17,7 +17,7 @@ pub struct Label {
 
 /// The languages of ISO 639-1 and a few more: their BCP 47 code, their codes of three letters in ISO 639-2 (two of them
 /// where libraries and linguists disagree), and what people call them. The crates that have this table cost a megabyte
-/// of the binary and overflow a worker's stack, or call Romanian "Moldavian, Moldovan".
+/// of the binary and overflow a worker's stack in a debug build, or call Romanian "Moldavian, Moldovan".
 const LANGUAGES: &str = "\
     aa aar Afar, ab abk Abkhazian, ae ave Avestan, af afr Afrikaans, ak aka Akan, am amh Amharic, \
     an arg Aragonese, ar ara Arabic, as asm Assamese, av ava Avaric, ay aym Aymara, az aze Azerbaijani, \
