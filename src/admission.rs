@@ -83,6 +83,17 @@ impl Client {
     }
 }
 
+/// How many connections there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// A request is being read or answered.
+    pub busy: usize,
+    /// Between requests.
+    pub idle: usize,
+    /// Without a place.
+    pub waiting: usize,
+}
+
 /// What becomes of a newcomer.
 #[derive(Debug)]
 pub enum Arrival {
@@ -278,6 +289,13 @@ impl Admission {
                 }
             };
         }
+    }
+
+    /// How many are here now.
+    pub fn census(&self) -> Census {
+        let state = self.lock();
+        let busy = state.inside.values().filter(|client| client.phase.load(Ordering::SeqCst) == BUSY).count();
+        Census { busy, idle: state.inside.len() - busy, waiting: state.queue.len() }
     }
 
     /// Whether nobody is let in any more.

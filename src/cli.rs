@@ -6,15 +6,16 @@
 //! | 1 | it couldn't start, or couldn't go on; one line on stderr says why |
 //! | 2 | the arguments are wrong |
 
-use std::io::{self, Write};
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
 use crate::http::cors::Cors;
+use crate::lan;
 use crate::server::{Config, Handle, Server};
 
 /// The largest chunk, in bytes.
@@ -31,6 +32,10 @@ pub struct Arguments {
     /// Address to listen on, IPv4 or IPv6; may be given several times
     #[arg(short, long, value_name = "IP", default_value = "127.0.0.1")]
     bind: Vec<IpAddr>,
+
+    /// Listen on every interface, for the other devices on the network, and show them the address, also as a QR code
+    #[arg(long, conflicts_with = "bind")]
+    lan: bool,
 
     /// Port to listen on; 0 picks a free one
     #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
@@ -89,7 +94,7 @@ impl From<Arguments> for Config {
     fn from(arguments: Arguments) -> Self {
         Self {
             dir: arguments.dir,
-            bind: arguments.bind,
+            bind: if arguments.lan { lan::every_interface() } else { arguments.bind },
             port: arguments.port,
             chunk_size: arguments.chunk_size,
             max_connections: arguments.max_connections,
@@ -110,20 +115,36 @@ impl From<Arguments> for Config {
 /// Why it couldn't start or go on, for one line on stderr.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     raise_open_files_limit();
+    let lan = arguments.lan.then(|| std::path::absolute(&arguments.dir).unwrap_or_else(|_| arguments.dir.clone()));
     let server = Server::bind(arguments.into())?;
     let handle = server.handle()?;
     stop_on_signals(handle)?;
-    announce(&server);
+    announce(&server.local_addrs(), lan.as_deref());
     let stopped = server.run()?;
     log::info!("stopped; {} connections were cut", stopped.cut);
     Ok(())
 }
 
-/// Prints the address of every listener. Nobody may be reading; that doesn't stop a server.
-fn announce(server: &Server) {
+/// Prints every address to open, and says what is open to the network when `lan`, the folder, is. Nobody may be
+/// reading; that doesn't stop a server.
+fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
+    let addresses = if lan.is_some() { lan::reachable(listening) } else { listening.to_vec() };
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}/")).collect();
     let mut out = io::stdout().lock();
-    for address in server.local_addrs() {
-        let _ = writeln!(out, "http://{address}/");
+    for url in &urls {
+        let _ = writeln!(out, "{url}");
+    }
+    if let Some(dir) = lan {
+        let exposed = format!("Everyone on this network can watch and download everything below\n{}.", dir.display());
+        match urls.first().and_then(|url| lan::qr_code(url)) {
+            Some(code) if out.is_terminal() => {
+                let _ = writeln!(
+                    out,
+                    "\n{code}\nScan it with a phone, or type the first address into any browser.\n{exposed}"
+                );
+            }
+            _ => log::warn!("{}", exposed.replace('\n', " ")),
+        }
     }
     let _ = out.flush();
 }
@@ -183,6 +204,8 @@ mod tests {
             (&["--port", "65536"], false),
             (&["--bind", "::1", "--bind", "127.0.0.2"], true),
             (&["--bind", "localhost"], false),
+            (&["--lan"], true),
+            (&["--lan", "--bind", "127.0.0.1"], false),
             (&["a", "b"], false),
             (&["--nonsense"], false),
             (&["--cors", "http://tv.local:8080", "--follow-symlinks"], true),

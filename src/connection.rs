@@ -15,6 +15,7 @@ use crate::http::HTTPVersion;
 use crate::http::date::DateCache;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::Response;
+use crate::metrics::Metrics;
 use crate::stream::{self, Break, Pace};
 use crate::transport::Transport;
 
@@ -88,6 +89,44 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// Every one of them, in order.
+    pub const ALL: [Self; 13] = [
+        Self::ClientLeft,
+        Self::ClientAsked,
+        Self::Idle,
+        Self::SlowHead,
+        Self::HalfAHead,
+        Self::Refused,
+        Self::Body,
+        Self::Stalled,
+        Self::Lost,
+        Self::Truncated,
+        Self::Unreadable,
+        Self::MadeRoom,
+        Self::Cut,
+    ];
+
+    /// What the metrics call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "client_left",
+            Self::ClientAsked => "client_asked",
+            Self::Idle => "idle",
+            Self::SlowHead => "slow_head",
+            Self::HalfAHead => "half_a_head",
+            Self::Refused => "refused",
+            Self::Body => "body",
+            Self::Stalled => "stalled",
+            Self::Lost => "lost",
+            Self::Truncated => "truncated",
+            Self::Unreadable => "unreadable",
+            Self::MadeRoom => "made_room",
+            Self::Cut => "cut",
+        }
+    }
+}
+
 /// What a connection asks of the house it is in.
 pub trait House {
     /// The response to a request.
@@ -100,6 +139,10 @@ pub trait House {
     fn needs_the_place(&self) -> bool;
     /// Whether the house breaks its connections off.
     fn is_cut(&self) -> bool;
+    /// Where responses are counted, if anywhere.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
 }
 
 /// Serves the client behind `transport` until its connection ends, and says why it did. Closing is the caller's.
@@ -277,6 +320,8 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
     /// Sends a response and logs it; why the connection ends with it, if it does.
     fn send(&mut self, exchange: Exchange) -> Option<Ending> {
         let Exchange { mut response, begun, line, mut ending, announce_keep_alive } = exchange;
+        let metrics = self.house.metrics();
+        let running = metrics.and_then(|metrics| metrics.begin(&response.body));
         let mut sent = self.transmit(&response, ending, announce_keep_alive);
         if !sent.begun && matches!(sent.outcome, Err(Break::Truncated | Break::Unreadable(_))) {
             log::error!("a file can't be read: {:?}", sent.outcome);
@@ -294,6 +339,11 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
                 log::error!("a file can't be read any further: {error}");
                 ending = Some(Ending::Unreadable);
             }
+        }
+        drop(running);
+        if let Some(metrics) = metrics {
+            let first_byte = sent.first_byte.map(|at| at.saturating_duration_since(begun));
+            metrics.end(response.status.0, sent.body_bytes, first_byte);
         }
         let entry = Entry {
             client: self.peer,

@@ -42,6 +42,8 @@ impl Site {
         response.write_head(&mut bytes, &date::format(now).unwrap_or_default(), connection);
         let mut writer = request.into_writer();
         let sent = writer.write_all(&bytes).map_err(Failure::Client).and_then(|()| copy_body(&response, &mut writer));
+        // What went out before it broke off isn't known here.
+        self.metrics().end(response.status.0, if sent.is_ok() { response.body.len() } else { 0 }, None);
         match sent {
             Ok(()) => writer.flush(),
             Err(Failure::Client(error)) => Err(error),

@@ -24,16 +24,21 @@
 
 pub mod access_log;
 mod admission;
+mod api;
 pub mod cli;
 mod connection;
 pub mod embed;
 pub mod http;
+mod lan;
 pub mod library;
+mod metrics;
+mod playlist;
 mod pool;
 mod representation;
 pub mod routes;
 mod server;
 mod stream;
+pub mod subtitles;
 mod throttle;
 mod transport;
 

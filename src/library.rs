@@ -1,4 +1,4 @@
-//! The folder: which file a name means, opened safely.
+//! The folder: which file a name means, opened safely; and, in [`listing`], what is in it.
 //!
 //! Every file is opened through a handle of the folder (`openat2` with `RESOLVE_BENEATH` on Linux), so that no name, no
 //! link and no race between looking and opening leads out of it. Names are bytes, as Unix has them.
@@ -16,6 +16,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+
+pub mod listing;
 
 /// A folder of videos.
 #[derive(Debug)]

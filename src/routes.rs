@@ -10,6 +10,8 @@
 //! 5. leaves the body out for HEAD,
 //! 6. adds what a browser needs to hand it to another origin's script, where that is allowed.
 
+mod around;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,9 +20,10 @@ use std::time::{Duration, SystemTime};
 use crate::http::Method;
 use crate::http::cors::Cors;
 use crate::http::request::Head;
-use crate::http::response::Response;
+use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::library::{Library, OpenError};
+use crate::metrics::{self, Metrics};
 use crate::representation;
 use crate::throttle::Throttle;
 
@@ -29,6 +32,7 @@ use crate::throttle::Throttle;
 pub struct Site {
     library: Library,
     cors: Option<Cors>,
+    metrics: Metrics,
     complaints: Throttle,
 }
 
@@ -38,7 +42,8 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library, cors: None, complaints: Throttle::new(Duration::from_secs(1)) }
+        let complaints = Throttle::new(Duration::from_secs(1));
+        Self { library, cors: None, metrics: Metrics::default(), complaints }
     }
 
     /// The same, for players on other origins too.
@@ -48,7 +53,13 @@ impl Site {
         self
     }
 
-    /// The response to a request that was made at `now`. Opens a file where the response is one; reads none.
+    /// What happened here, counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The response to a request that was made at `now`. Opens a file where the response is one, and
+    /// reads none but subtitles.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         let response = match head.method {
             Method::Get => self.get(head, now),
@@ -69,10 +80,19 @@ impl Site {
         };
         match &*target.path {
             b"/health" => Response::text(200, "ok"),
-            path => match path.strip_prefix(b"/video/") {
-                Some(name) => self.video(name, &target, head, now),
-                None => Response::text(404, "There is nothing at this address."),
-            },
+            b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
+            b"/api/videos" => self.api(),
+            b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
+            path => {
+                let below = |route: &[u8]| path.strip_prefix(route);
+                if let Some(name) = below(b"/video/") {
+                    self.video(name, &target, head, now)
+                } else if let Some(name) = below(b"/subtitles/") {
+                    self.subtitles(name, head, now)
+                } else {
+                    Response::text(404, "There is nothing at this address.")
+                }
+            }
         }
     }
 
@@ -83,11 +103,13 @@ impl Site {
                 let as_download = target.has_flag("download");
                 representation::respond(open, Path::new(OsStr::from_bytes(name)), head, as_download, now)
             }
-            Err(error) => {
-                self.complain(&error, name);
-                open_error_response(&error)
-            }
+            Err(error) => self.failed(&error, name),
         }
+    }
+
+    fn failed(&self, error: &OpenError, name: &[u8]) -> Response {
+        self.complain(error, name);
+        open_error_response(error)
     }
 
     /// Tells the log what the one who runs the server can mend, once a second at most.
@@ -102,6 +124,12 @@ impl Site {
             log::warn!("\"{}\" {what} ({missed} more such warnings before)", name.escape_ascii());
         });
     }
+}
+
+/// A response that was made for this request, and for no other.
+fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
+    let body = Body::Bytes(bytes.into().into());
+    Response::new(200, body).with("Content-Type", content_type).with("Cache-Control", "no-store")
 }
 
 /// One place where a failure to open becomes a status; nothing of the system's words reaches the client.
@@ -119,7 +147,6 @@ fn open_error_response(error: &OpenError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::response::Body;
     use std::io;
 
     #[test]

@@ -21,6 +21,7 @@ use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::{Library, Links};
+use crate::metrics::{Metrics, TurnedAway};
 use crate::pool::Pool;
 use crate::routes::Site;
 use crate::stream::Pace;
@@ -174,7 +175,7 @@ pub struct Stopped {
 struct Floor {
     site: Site,
     bounds: Bounds,
-    admission: Admission,
+    admission: Arc<Admission>,
     pool: Pool<Visit>,
     impatient: AtomicBool,
     crowded: Throttle,
@@ -205,10 +206,12 @@ impl Server {
         let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
         let pace = Pace { chunk_size: config.chunk_size.max(1), stall_timeout: config.stall_timeout };
         let bounds = Bounds { head_timeout: config.head_timeout, idle_timeout: config.idle_timeout, pace };
+        let (site, admission) = (Site::new(library).with_cors(config.cors), Arc::new(Admission::new(limits)));
+        site.metrics().ask(Arc::clone(&admission));
         let floor = Floor {
-            site: Site::new(library).with_cors(config.cors),
+            site,
             bounds,
-            admission: Admission::new(limits),
+            admission,
             pool: Pool::new(STACK_SIZE, Visit::serve),
             impatient: AtomicBool::new(false),
             crowded: Throttle::new(Duration::from_secs(1)),
@@ -241,7 +244,12 @@ impl Server {
     /// When the threads that it needs at the least can't be started.
     pub fn run(self) -> io::Result<Stopped> {
         let Self { listeners, floor, drain_timeout } = self;
-        let usher = spawn("usher", &floor, |floor| floor.admission.watch_the_queue(connection::turn_away))?;
+        let usher = spawn("usher", &floor, |floor| {
+            floor.admission.watch_the_queue(|stream| {
+                floor.site.metrics().turned_away(TurnedAway::Waited);
+                connection::turn_away(stream);
+            });
+        })?;
         let mut loops = Vec::new();
         for (listener, _) in listeners {
             loops.push(spawn("accept", &floor, move |floor| floor.accept_loop(&listener))?);
@@ -401,6 +409,7 @@ impl Floor {
                     log::warn!("no thread can be started for a client: {error} ({missed} more such errors)");
                 });
                 if let Some(client) = visit.client.take() {
+                    self.site.metrics().turned_away(TurnedAway::NoThread);
                     next = self.admission.leave(&client);
                     if let Some(client) = Arc::into_inner(client) {
                         connection::turn_away(&client.stream);
@@ -413,6 +422,7 @@ impl Floor {
 
     fn turn_away(&self, stream: TcpStream) {
         self.crowded.pass(|missed| log::warn!("too many connections; a client was turned away ({missed} more before)"));
+        self.site.metrics().turned_away(TurnedAway::QueueFull);
         connection::turn_away(&stream);
         self.admission.see_off(stream);
     }
@@ -449,6 +459,7 @@ impl Visit {
     fn serve(self) {
         if let Some(client) = &self.client {
             let ending = connection::serve(Tcp::new(&client.stream), client.peer, self.floor.bounds, &self);
+            self.floor.site.metrics().closed(ending);
             log::debug!("{} is gone: {ending:?}", client.peer);
         }
     }
@@ -461,6 +472,10 @@ impl Visit {
 impl House for Visit {
     fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         self.floor.site.answer(head, now)
+    }
+
+    fn metrics(&self) -> Option<&Metrics> {
+        Some(self.floor.site.metrics())
     }
 
     fn begin_idle(&self, new: bool) -> bool {

@@ -34,6 +34,8 @@ pub struct Sent {
     pub body_bytes: u64,
     /// Whether any byte at all went out, of the head or the body.
     pub begun: bool,
+    /// When the first of them went out.
+    pub first_byte: Option<Instant>,
     /// Why it isn't whole, when it isn't.
     pub outcome: Result<(), Break>,
 }
@@ -51,10 +53,10 @@ pub struct Pace {
 /// next response.
 pub fn send<T: Transport>(transport: &mut T, buffer: &mut Vec<u8>, body: &Body, pace: Pace) -> Sent {
     let head = buffer.len();
-    let mut sender = Sender { filled: head, buffer, pace, transport, taken: 0, mark: None };
+    let mut sender = Sender { filled: head, buffer, pace, transport, taken: 0, first_byte: None, mark: None };
     let outcome = sender.send_body(body);
-    let taken = sender.taken;
-    Sent { body_bytes: taken.saturating_sub(head as u64), begun: taken > 0, outcome }
+    let (taken, first_byte) = (sender.taken, sender.first_byte);
+    Sent { body_bytes: taken.saturating_sub(head as u64), begun: taken > 0, first_byte, outcome }
 }
 
 struct Sender<'a, T> {
@@ -65,6 +67,7 @@ struct Sender<'a, T> {
     pace: Pace,
     /// Bytes that the socket took, the head's too.
     taken: u64,
+    first_byte: Option<Instant>,
     /// When the stall clock started, and how much had been taken then.
     mark: Option<(Instant, u64)>,
 }
@@ -123,6 +126,9 @@ impl<T: Transport> Sender<'_, T> {
         while at < self.filled {
             match self.transport.send(&self.buffer[at..self.filled], more) {
                 Ok(taken) => {
+                    if self.taken == 0 {
+                        self.first_byte = Some(self.transport.now());
+                    }
                     at += taken;
                     self.taken += taken as u64;
                 }

@@ -112,7 +112,8 @@ fn a_film_that_is_cut_to_nothing_before_the_first_byte_is_no_empty_success() {
             client.stream.read_to_end(&mut answer).unwrap();
             let head = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
             let text = String::from_utf8_lossy(&answer[..head]).into_owned();
-            let due = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
+            let due: usize =
+                text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap().parse().unwrap();
             assert!(answer.len() - head - 4 == due, "{text}");
         }
         done.store(true, Ordering::Relaxed);

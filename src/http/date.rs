@@ -17,6 +17,38 @@ pub fn format(time: SystemTime) -> Option<String> {
     writable.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(since.as_secs())))
 }
 
+/// Seconds of 400 years, after which the calendar repeats itself.
+const CYCLE: i64 = 146_097 * 86_400;
+
+/// Seconds from 1970 to the year 0, which is five cycles before the year 2000.
+const START_OF_0: i64 = 946_684_800 - 5 * CYCLE;
+
+/// Writes `time` as RFC 3339 in UTC (`1994-11-06T08:49:37Z`), cut to whole seconds.
+///
+/// Its years have four digits; a time before the year 0 or after 9999 is written as the first or last of those.
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX - 1);
+            -whole - i64::from(before.subsec_nanos() > 0)
+        }
+    };
+    // humantime knows the years from 1970 on alone. An earlier one is written as it comes again some cycles later.
+    let cycles = if seconds < 0 { 5 } else { 0 };
+    let seconds = seconds.clamp(START_OF_0, END_OF_9999.cast_signed()) + cycles * CYCLE;
+    let since = Duration::from_secs(seconds.unsigned_abs());
+    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string();
+    match text.split_once('-') {
+        Some((year, rest)) if cycles > 0 => {
+            let year = year.parse::<i64>().unwrap_or_default() - cycles * 400;
+            format!("{year:04}-{rest}")
+        }
+        _ => text,
+    }
+}
+
 /// Reads a date in any of the three formats of §5.6.7; `None` when it is none of them.
 pub fn parse(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
@@ -59,6 +91,31 @@ mod tests {
         ];
         for (time, want) in rows {
             assert_eq!(format(time).as_deref(), want, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn any_date_is_written_as_rfc_3339() {
+        let after = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let before = |seconds| UNIX_EPOCH - Duration::from_secs(seconds);
+        let rows = [
+            (UNIX_EPOCH, "1970-01-01T00:00:00Z"),
+            (UNIX_EPOCH + Duration::new(784_111_777, 999_999_999), "1994-11-06T08:49:37Z"),
+            (UNIX_EPOCH - Duration::from_nanos(1), "1969-12-31T23:59:59Z"),
+            (before(1), "1969-12-31T23:59:59Z"),
+            (before(2_208_988_800), "1900-01-01T00:00:00Z"),
+            (before(14_182_940), "1969-07-20T20:17:40Z"),
+            (before(62_135_596_800), "0001-01-01T00:00:00Z"),
+            (before(62_167_219_200), "0000-01-01T00:00:00Z"),
+            (before(62_167_219_201), "0000-01-01T00:00:00Z"),
+            (before(i64::MAX.unsigned_abs()), "0000-01-01T00:00:00Z"),
+            (after(951_782_400), "2000-02-29T00:00:00Z"),
+            (after(END_OF_9999), "9999-12-31T23:59:59Z"),
+            (after(END_OF_9999 + 1), "9999-12-31T23:59:59Z"),
+            (after(i64::MAX.unsigned_abs()), "9999-12-31T23:59:59Z"),
+        ];
+        for (time, want) in rows {
+            assert_eq!(rfc3339(time), want, "{time:?}");
         }
     }
 

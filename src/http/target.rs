@@ -4,7 +4,21 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode, percent_encode};
+
+/// What is escaped in a path: all but `/` and the characters that RFC 3986 §2.3 calls unreserved, so that a name means
+/// itself in every place that an address is put.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A file's name as it stands in a path; [`Target::parse`] gives the same bytes back.
+///
+/// ```
+/// let path = filmstrip::http::target::encode(b"season 1/100%.mp4").to_string();
+/// assert_eq!(path, "season%201/100%25.mp4");
+/// ```
+pub fn encode(name: &[u8]) -> PercentEncode<'_> {
+    percent_encode(name, ESCAPED)
+}
 
 /// A request target in origin-form, or what an absolute-form target says after its authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +59,20 @@ impl<'b> Target<'b> {
         self.pairs().any(|(name, _)| name == flag)
     }
 
+    /// The value of the query's first `name`, decoded as a form's (`%XX`, and `+` for a space). A `%` that two
+    /// hexadecimal digits don't follow stands for itself.
+    ///
+    /// ```
+    /// use filmstrip::http::target::Target;
+    /// let target = Target::parse("/?path=season%201").unwrap();
+    /// assert_eq!(target.value("path").as_deref(), Some(&b"season 1"[..]));
+    /// ```
+    pub fn value(&self, name: &str) -> Option<Vec<u8>> {
+        let (_, value) = self.pairs().find(|(known, _)| *known == name)?;
+        let spaced: Vec<u8> = value.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
+        Some(percent_decode(&spaced).collect())
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (&'b str, &'b str)> {
         self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
@@ -57,7 +85,6 @@ fn is_escape(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
     use proptest::prelude::*;
 
     #[test]
@@ -92,12 +119,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_value_is_the_first_of_its_name() {
+        let rows: [(&str, Option<&[u8]>); 7] = [
+            ("path=a%20b/c&path=d", Some(b"a b/c")),
+            ("x=1&path=%ff", Some(b"\xff")),
+            ("path=a+b=c", Some(b"a b=c")),
+            ("path=%zz", Some(b"%zz")),
+            ("path=", Some(b"")),
+            ("path", Some(b"")),
+            ("paths=a", None),
+        ];
+        for (query, want) in rows {
+            let target = format!("/?{query}");
+            assert_eq!(Target::parse(&target).unwrap().value("path").as_deref(), want, "{query}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_survive_encoding_and_decoding(name: Vec<u8>) {
-            let target = format!("/{}", percent_encode(&name, NON_ALPHANUMERIC));
+            let target = format!("/{0}?path={0}", encode(&name));
             let parsed = Target::parse(&target).unwrap();
             prop_assert_eq!(&parsed.path[1..], &name[..]);
+            prop_assert_eq!(&parsed.value("path").unwrap()[..], &name[..]);
         }
 
         #[test]

@@ -1,0 +1,90 @@
+//! What is in the folder, for programs: the JSON of `/api/videos`.
+//!
+//! A name that isn't UTF-8 can't stand in JSON; its `name` is for people then, and its `url` leads to the file all the
+//! same.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::http::{content_type, date, target};
+use crate::library::listing::{Sidecar, Video, stem};
+use crate::subtitles::label::label;
+
+/// A video, as CONTRACT.md has it.
+#[derive(Serialize)]
+struct Entry<'v> {
+    name: Cow<'v, str>,
+    url: String,
+    watch: String,
+    size: u64,
+    modified: String,
+    #[serde(rename = "type")]
+    content_type: Cow<'static, str>,
+    subtitles: Vec<Subtitle>,
+}
+
+#[derive(Serialize)]
+struct Subtitle {
+    lang: String,
+    label: String,
+    url: String,
+}
+
+impl<'v> From<&'v Video> for Entry<'v> {
+    fn from(video: &'v Video) -> Self {
+        let path = target::encode(&video.name);
+        Self {
+            name: String::from_utf8_lossy(&video.name),
+            url: format!("/video/{path}"),
+            watch: format!("/watch/{path}"),
+            size: video.size,
+            modified: date::rfc3339(video.modified),
+            content_type: content_type::of(Path::new(OsStr::from_bytes(&video.name))),
+            subtitles: video.subtitles.iter().map(Subtitle::from).collect(),
+        }
+    }
+}
+
+impl From<&Sidecar> for Subtitle {
+    fn from(sidecar: &Sidecar) -> Self {
+        let label = label(&sidecar.tag);
+        let url = format!("/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
+        Self { lang: label.lang, label: label.label, url }
+    }
+}
+
+/// The JSON of `videos`.
+///
+/// # Errors
+/// None that these values could cause; `serde_json` has a type for them.
+pub fn json(videos: &[Video]) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&videos.iter().map(Entry::from).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn a_video_has_the_fields_of_the_contract() {
+        let video = Video {
+            name: b"a b/f\xff\"\n.mkv".to_vec(),
+            size: 5_000_000_000,
+            modified: UNIX_EPOCH - Duration::from_secs(1),
+            poster: None,
+            subtitles: vec![Sidecar { name: b"a b/f\xff.pt-BR.SRT".to_vec(), tag: "pt-BR".into() }],
+        };
+        let want = concat!(
+            r#"[{"name":"a b/f\u{fffd}\"\n.mkv","url":"/video/a%20b/f%FF%22%0A.mkv","watch":"/watch/a%20b/f%FF%22%0A.mkv","#,
+            r#""size":5000000000,"modified":"1969-12-31T23:59:59Z","type":"video/x-matroska","#,
+            r#""subtitles":[{"lang":"pt-BR","label":"Portuguese (Brazil)","url":"/subtitles/a%20b/f%FF.pt-BR.vtt"}]}]"#
+        );
+        let got = String::from_utf8(json(&[video]).unwrap()).unwrap();
+        assert_eq!(got, want.replace("\\u{fffd}", "\u{fffd}"));
+    }
+}

@@ -1,0 +1,484 @@
+//! What is in the folder: the videos of one folder, or of the whole tree below it, with what lies beside them.
+//!
+//! A listing costs one read of the folder and one `statat` for each video; no video is opened. It goes through the
+//! library's handle, so that a link which leads out of the folder is not there. Whatever the disk holds, a listing ends:
+//! the entries looked at, the depth and the time have bounds ([`Limits`]), links can't lead it in circles, and what it
+//! had to leave out it says ([`LeftOut`]).
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::{Duration, Instant, SystemTime};
+
+use cap_std::fs::{Dir, DirEntry};
+
+use super::{Library, OpenError, is_served, open_beneath};
+
+/// A file that plays: see "A video" in [`Library::list`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Video {
+    /// Its path below the library's folder, with `/` between folders.
+    pub name: Vec<u8>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content last changed; any date.
+    pub modified: SystemTime,
+    /// The path of its picture: `film.jpg` beside `film.mp4`, or else its folder's `poster.jpg`.
+    pub poster: Option<Vec<u8>>,
+    /// Its subtitles, in natural order.
+    pub subtitles: Vec<Sidecar>,
+}
+
+/// A file of subtitles that belongs to a video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    /// Its path below the library's folder.
+    pub name: Vec<u8>,
+    /// What stands between the film's name and the extension: `en`, `pt-BR.forced`, or nothing.
+    pub tag: String,
+}
+
+/// A folder in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its path below the library's folder.
+    pub name: Vec<u8>,
+    /// The path of its picture, the `poster.jpg` in it.
+    pub poster: Option<Vec<u8>>,
+}
+
+/// What a listing found. Folders and videos are in natural order: without regard to case, and 2 before 10.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The folders in the folder. Empty for a walk of the whole tree.
+    pub folders: Vec<Folder>,
+    /// The videos in the folder, or in the tree: there, a folder's folders come before its own videos.
+    pub videos: Vec<Video>,
+    /// What is missing from it.
+    pub left_out: LeftOut,
+}
+
+/// What a listing left out, and why. [`fmt::Display`] is a sentence for a person, empty when it is everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Folders that couldn't be read.
+    pub unreadable: usize,
+    /// Folders that lie deeper than [`Limits::depth`].
+    pub too_deep: usize,
+    /// There are more files than [`Limits::entries`].
+    pub too_many: bool,
+    /// It took longer than [`Limits::time`].
+    pub too_slow: bool,
+}
+
+/// Where a listing ends at the latest.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Directory entries looked at, over all folders.
+    pub entries: usize,
+    /// Folders within folders.
+    pub depth: usize,
+    /// Time, looked at between two entries: a system call that hangs is not cut short by it.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    /// Ten times what a large collection has.
+    fn default() -> Self {
+        Self { entries: 100_000, depth: 32, time: Duration::from_secs(5) }
+    }
+}
+
+impl Library {
+    /// What is in `folder`, a path below the library's folder; the empty path is the library's own.
+    ///
+    /// **A video** is a file mp4, m4v, mov, webm, mkv, avi, ogv, mpg, mpeg, m2ts, 3gp, or `.ts` without an `.m3u8` in
+    /// its folder; an `.m3u8` that is its folder's only one, or a master playlist, stands for the folder's segments.
+    ///
+    /// # Errors
+    /// [`OpenError`], when there is no such folder or it can't be read.
+    pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
+        self.look(|handle| Survey::new(handle, Limits::default()).list(folder))
+    }
+
+    /// Every video in `folder` and below it. A folder that several names lead to is walked once, by the
+    /// name nearest to the top.
+    ///
+    /// # Errors
+    /// [`OpenError`], when `folder` itself is not there or can't be read; one below it that can't is left out.
+    pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
+        self.look(|handle| Survey::new(handle, Limits::default()).walk(folder))
+    }
+
+    /// Looks once, and once more where nothing was found because the folder's handle is dead.
+    fn look(&self, survey: impl Fn(&Dir) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
+        let handle = self.handle();
+        let outcome = survey(&handle);
+        let found = matches!(&outcome, Ok(listing) if !(listing.folders.is_empty() && listing.videos.is_empty()));
+        // A folder that was deleted lists as an empty one.
+        if !found && self.reopen_if_dead(&handle) { survey(&self.handle()) } else { outcome }
+    }
+}
+
+/// One listing on its way, and what it has used up of its limits.
+struct Survey<'l> {
+    root: &'l Dir,
+    limits: Limits,
+    entries: usize,
+    until: Instant,
+    left_out: LeftOut,
+}
+
+/// What the names in a folder are, before it is known what belongs to what. The names are without their folder.
+#[derive(Default)]
+struct Names {
+    folders: Vec<Vec<u8>>,
+    videos: Vec<Found>,
+    transport_streams: Vec<Found>,
+    playlists: Vec<Found>,
+    posters: Vec<Vec<u8>>,
+    subtitles: Vec<Vec<u8>>,
+}
+
+/// A file that may be a video.
+struct Found {
+    name: Vec<u8>,
+    size: u64,
+    modified: SystemTime,
+}
+
+impl<'l> Survey<'l> {
+    fn new(root: &'l Dir, limits: Limits) -> Self {
+        let until = Instant::now() + limits.time;
+        Self { root, limits, entries: 0, until, left_out: LeftOut::default() }
+    }
+
+    fn list(mut self, folder: &[u8]) -> Result<Listing, OpenError> {
+        let (folders, videos) = self.folder(folder)?;
+        let with_poster = |name: Vec<u8>| Folder { poster: self.existing(join(&name, b"poster.jpg")), name };
+        Ok(Listing { folders: folders.into_iter().map(with_poster).collect(), videos, left_out: self.left_out })
+    }
+
+    fn walk(mut self, folder: &[u8]) -> Result<Listing, OpenError> {
+        /// A folder to look at, or videos that come after everything in the folders beside them.
+        enum Ahead {
+            Folder(Vec<u8>, usize),
+            Videos(Vec<Video>),
+        }
+        let mut videos = Vec::new();
+        let mut seen = HashSet::from([self.identity(folder)?]);
+        let mut ahead = vec![Ahead::Folder(folder.to_vec(), 0)];
+        while let Some(next) = ahead.pop() {
+            let (name, depth) = match next {
+                Ahead::Folder(name, depth) => (name, depth),
+                Ahead::Videos(found) => {
+                    videos.extend(found);
+                    continue;
+                }
+            };
+            let (folders, found) = match self.folder(&name) {
+                Ok(found) => found,
+                Err(error) if depth == 0 => return Err(error),
+                // It vanished since its name was read.
+                Err(OpenError::NotFound) => continue,
+                Err(_) => {
+                    self.left_out.unreadable += 1;
+                    continue;
+                }
+            };
+            ahead.push(Ahead::Videos(found));
+            for name in folders.into_iter().rev() {
+                match self.identity(&name) {
+                    Ok(identity) if !seen.insert(identity) => {}
+                    _ if depth == self.limits.depth => self.left_out.too_deep += 1,
+                    // Whatever is wrong with it shows when it is read.
+                    _ => ahead.push(Ahead::Folder(name, depth + 1)),
+                }
+            }
+        }
+        Ok(Listing { folders: Vec::new(), videos, left_out: self.left_out })
+    }
+
+    /// The folders and videos in a folder, with their paths, in natural order.
+    fn folder(&mut self, folder: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
+        let mut names = self.names(folder)?;
+        let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
+        // `subs`, in any case, is no folder of its own: what is in it belongs to the films beside it.
+        let (subs, mut folders): (Vec<_>, Vec<_>) =
+            names.folders.drain(..).partition(|name| name.eq_ignore_ascii_case(b"subs"));
+        for name in subs {
+            let Ok(inner) = self.names(&join(folder, &name)) else {
+                self.left_out.unreadable += 1;
+                continue;
+            };
+            subtitles.extend(inner.subtitles.iter().map(|inner| join(&name, inner)));
+            if !(inner.videos.is_empty() && inner.folders.is_empty()) {
+                folders.push(name);
+            }
+        }
+        folders.sort_by_cached_key(|name| natural_key(name, name));
+        let videos = self.videos(folder, names, subtitles);
+        Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
+    }
+
+    fn videos(&self, folder: &[u8], mut names: Names, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
+        let mut found = names.videos;
+        match names.playlists.len() {
+            0 => found.append(&mut names.transport_streams),
+            1 => found.append(&mut names.playlists),
+            _ => found.extend(names.playlists.into_iter().filter(|list| self.is_master(&join(folder, &list.name)))),
+        }
+        // The extension counts last: `Film.mp4` comes before `Film 2.mp4`.
+        found.sort_by_cached_key(|file| natural_key(stem(&file.name), &file.name));
+        let posters = posters_by_stem(&names.posters);
+        let shared = names.posters.iter().find(|name| *name == b"poster.jpg");
+        let sidecars = sidecars_by_stem(folder, &found, subtitles);
+        let video = |Found { name, size, modified }| {
+            let poster = posters.get(stem(&name)).copied().or(shared).map(|poster| join(folder, poster));
+            let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();
+            Video { name: join(folder, &name), size, modified, poster, subtitles }
+        };
+        found.into_iter().map(video).collect()
+    }
+
+    /// Reads a folder, as far as the limits go.
+    fn names(&mut self, folder: &[u8]) -> Result<Names, OpenError> {
+        let entries = match folder {
+            b"" => self.root.entries(),
+            _ if !is_served(folder) => return Err(OpenError::NotFound),
+            _ => self.root.read_dir(OsStr::from_bytes(folder)),
+        };
+        let mut names = Names::default();
+        for entry in entries? {
+            if self.is_used_up() {
+                break;
+            }
+            let entry = entry?;
+            let name = entry.file_name().into_vec();
+            if is_served(&name) {
+                self.sort_in(&mut names, folder, name, &entry);
+            }
+        }
+        Ok(names)
+    }
+
+    fn is_used_up(&mut self) -> bool {
+        self.left_out.too_many |= self.entries == self.limits.entries;
+        // A clock is read every 64 entries; it costs more than the rest of an entry.
+        self.left_out.too_slow |= self.entries.is_multiple_of(64) && Instant::now() >= self.until;
+        if !self.left_out.too_many {
+            self.entries += 1;
+        }
+        self.left_out.too_many || self.left_out.too_slow
+    }
+
+    /// Files whose kind doesn't matter here, and links that lead nowhere or out, are passed over.
+    fn sort_in(&self, names: &mut Names, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
+        let Ok(file_type) = entry.file_type() else { return };
+        let kind = Kind::of(&name);
+        let metadata = if file_type.is_file() && matches!(kind, Kind::Other | Kind::Poster(_) | Kind::Subtitles(_)) {
+            None
+        } else if file_type.is_file() {
+            entry.metadata().ok()
+        } else if file_type.is_dir() {
+            return names.folders.push(name);
+        } else {
+            // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
+            match self.root.metadata(OsStr::from_bytes(&join(folder, &name))) {
+                Ok(metadata) if metadata.is_dir() => return names.folders.push(name),
+                Ok(metadata) if metadata.is_file() => Some(metadata),
+                _ => return,
+            }
+        };
+        let list = match kind {
+            Kind::Other => return,
+            Kind::Poster(_) => return names.posters.push(name),
+            Kind::Subtitles(_) => return names.subtitles.push(name),
+            Kind::Video => &mut names.videos,
+            Kind::TransportStream => &mut names.transport_streams,
+            Kind::Playlist => &mut names.playlists,
+        };
+        if let Some(metadata) = metadata
+            && let Ok(modified) = metadata.modified()
+        {
+            list.push(Found { name, size: metadata.len(), modified: modified.into_std() });
+        }
+    }
+
+    /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
+    fn is_master(&self, name: &[u8]) -> bool {
+        let mut start = Vec::new();
+        let Ok(open) = open_beneath(self.root, OsStr::from_bytes(name)) else { return false };
+        let read = open.file.take(16 * 1024).read_to_end(&mut start);
+        read.is_ok() && start.split(|&b| b == b'\n').any(|line| line.starts_with(b"#EXT-X-STREAM-INF:"))
+    }
+
+    fn existing(&self, name: Vec<u8>) -> Option<Vec<u8>> {
+        let metadata = self.root.metadata(OsStr::from_bytes(&name)).ok()?;
+        metadata.is_file().then_some(name)
+    }
+
+    /// Which folder a name leads to, whatever links are on the way.
+    fn identity(&self, folder: &[u8]) -> Result<(u64, u64), OpenError> {
+        use cap_std::fs::MetadataExt;
+        let metadata = match folder {
+            b"" => self.root.dir_metadata()?,
+            _ if !is_served(folder) => return Err(OpenError::NotFound),
+            _ => self.root.metadata(OsStr::from_bytes(folder))?,
+        };
+        Ok((metadata.dev(), metadata.ino()))
+    }
+}
+
+/// What a file is to a listing, by its extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Video,
+    TransportStream,
+    Playlist,
+    /// A picture; of several for one film, the lowest counts.
+    Poster(usize),
+    /// Subtitles; of two that differ in nothing else, the lower counts.
+    Subtitles(usize),
+    Other,
+}
+
+impl Kind {
+    fn of(name: &[u8]) -> Self {
+        const VIDEOS: [&[u8]; 11] =
+            [b"mp4", b"m4v", b"mov", b"webm", b"mkv", b"avi", b"ogv", b"mpg", b"mpeg", b"m2ts", b"3gp"];
+        const POSTERS: [&[u8]; 4] = [b"jpg", b"jpeg", b"png", b"webp"];
+        const SUBTITLES: [&[u8]; 2] = [b"vtt", b"srt"];
+        let Some(extension) = name[stem(name).len()..].strip_prefix(b".") else { return Self::Other };
+        let place = |known: &[&[u8]]| known.iter().position(|known| extension.eq_ignore_ascii_case(known));
+        if place(&VIDEOS).is_some() {
+            Self::Video
+        } else if place(&[b"ts"]).is_some() {
+            Self::TransportStream
+        } else if place(&[b"m3u8"]).is_some() {
+            Self::Playlist
+        } else if let Some(rank) = place(&POSTERS) {
+            Self::Poster(rank)
+        } else {
+            place(&SUBTITLES).map_or(Self::Other, Self::Subtitles)
+        }
+    }
+
+    /// The place among files that differ in their extension alone.
+    fn rank(name: &[u8]) -> usize {
+        match Self::of(name) {
+            Self::Poster(rank) | Self::Subtitles(rank) => rank,
+            _ => 0,
+        }
+    }
+}
+
+fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
+    let mut by_stem: HashMap<&[u8], &Vec<u8>> = HashMap::new();
+    for name in posters {
+        let best = by_stem.entry(stem(name)).or_insert(name);
+        if (Kind::rank(name), name) < (Kind::rank(best), *best) {
+            *best = name;
+        }
+    }
+    by_stem
+}
+
+/// Which subtitles belong to which film, by the film's stem. Of the films whose stem begins a name it is the longest:
+/// `film.en.srt` is the English of `film.mp4`, unless there is a `film.en.mp4`.
+fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>) -> HashMap<Vec<u8>, Vec<Sidecar>> {
+    let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
+    // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
+    subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));
+    subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
+    let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
+    for name in subtitles {
+        let path = stem(&name);
+        let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        let dots = (0..base.len()).rev().filter(|&at| base[at] == b'.');
+        let film = std::iter::once(base.len()).chain(dots).map(|end| &base[..end]).find(|start| films.contains(start));
+        if let Some(film) = film {
+            let tag = base[film.len()..].strip_prefix(b".").unwrap_or_default();
+            let sidecar = Sidecar { name: join(folder, &name), tag: String::from_utf8_lossy(tag).into_owned() };
+            by_stem.entry(film.to_vec()).or_default().push(sidecar);
+        }
+    }
+    by_stem
+}
+
+/// A file's name without its extension, as it is shown.
+pub fn stem(name: &[u8]) -> &[u8] {
+    let base = name.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
+    match name[base..].iter().rposition(|&b| b == b'.') {
+        Some(dot) if dot > 0 => &name[..base + dot],
+        _ => name,
+    }
+}
+
+/// The folder that a path's last component lies in; empty for the library's own.
+pub fn parent(name: &[u8]) -> &[u8] {
+    name.iter().rposition(|&b| b == b'/').map_or(b"", |slash| &name[..slash])
+}
+
+fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+}
+
+/// A key whose bytes sort `text` as a person would: without regard to case, and numbers by their value. It is `text` in
+/// lower case, with each run of digits as a `0`, the length of its number without leading zeros, and the number. `name`
+/// decides between equals, so that the order is total.
+fn natural_key(text: &[u8], name: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let lower = String::from_utf8_lossy(text).to_lowercase();
+    let mut key = Vec::with_capacity(lower.len() + 8);
+    let mut rest = lower.as_bytes();
+    while let Some(&first) = rest.first() {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 {
+            key.push(first);
+            rest = &rest[1..];
+            continue;
+        }
+        let (run, after) = rest.split_at(digits);
+        let number = &run[run.iter().take_while(|&&b| b == b'0').count()..];
+        key.push(b'0');
+        key.extend_from_slice(&(number.len() as u16).to_be_bytes());
+        key.extend_from_slice(number);
+        rest = after;
+    }
+    (key, name.to_vec())
+}
+
+impl LeftOut {
+    /// Whether the listing is complete.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folders = |count: usize, one: &str, many: &str| match count {
+            1 => format!("1 folder {one}"),
+            _ => format!("{count} folders {many}"),
+        };
+        let mut reasons = Vec::new();
+        if self.too_many {
+            reasons.push("there are more files than this server lists".to_owned());
+        }
+        if self.too_slow {
+            reasons.push("the disk took too long to list them all".to_owned());
+        }
+        if self.too_deep > 0 {
+            reasons.push(format!("{} too deep", folders(self.too_deep, "lies", "lie")));
+        }
+        if self.unreadable > 0 {
+            reasons.push(format!("{} not be read", folders(self.unreadable, "could", "could")));
+        }
+        if reasons.is_empty() { Ok(()) } else { write!(f, "Not everything is here: {}.", reasons.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+use super::*;
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+/// A folder of this test's own, removed when it ends.
+struct Place(PathBuf);
+
+impl Place {
+    /// With `files`, which have a `|` between them.
+    fn new(name: &str, files: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("filmstrip-listing-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("videos")).unwrap();
+        let place = Self(path);
+        files.split('|').for_each(|file| place.write(file.as_bytes(), file));
+        place
+    }
+
+    fn path(&self, name: &[u8]) -> PathBuf {
+        self.0.join("videos").join(OsStr::from_bytes(name))
+    }
+
+    fn write(&self, name: &[u8], content: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn library(&self) -> Library {
+        Library::open(self.0.join("videos")).unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn names(listing: &Listing) -> (Vec<String>, Vec<String>) {
+    let text = |name: &Vec<u8>| String::from_utf8_lossy(name).into_owned();
+    let folders = listing.folders.iter().map(|folder| text(&folder.name)).collect();
+    (folders, listing.videos.iter().map(|video| text(&video.name)).collect())
+}
+
+fn videos(place: &Place, folder: &str) -> Vec<String> {
+    names(&place.library().list(folder.as_bytes()).unwrap()).1
+}
+
+#[test]
+fn a_video_is_told_by_its_extension_in_any_case() {
+    let place = Place::new(
+        "kinds",
+        "a.mp4|b.m4v|c.mov|d.webm|e.mkv|f.avi|g.ogv|h.mpg|i.mpeg|j.m2ts|k.3gp|l.ts|m.MP4|n.Mkv|\
+             notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/x.txt",
+    );
+    let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.mpg i.mpeg j.m2ts k.3gp l.ts m.MP4 n.Mkv";
+    assert_eq!(videos(&place, "").join(" "), want);
+    assert_eq!(names(&place.library().list(b"").unwrap()).0, ["folder.mp4"]);
+}
+
+#[test]
+fn a_playlist_stands_for_its_segments() {
+    let place = Place::new("hls", "one/film.m3u8|one/0.ts|one/1.ts|one/trailer.mp4|none/0.ts");
+    place.write(b"two/720p.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n");
+    place.write(b"two/0.ts", "");
+    place.write(b"two/main.m3u8", "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\n720p.m3u8\r\n");
+    assert_eq!(videos(&place, "one"), ["one/film.m3u8", "one/trailer.mp4"]);
+    assert_eq!(videos(&place, "two"), ["two/main.m3u8"]);
+    assert_eq!(videos(&place, "none"), ["none/0.ts"]);
+}
+
+#[test]
+fn folders_and_videos_are_in_natural_order() {
+    let place = Place::new(
+        "order",
+        "Episode 10.mp4|episode 2.mp4|Episode 1.mp4|Film 2.mp4|Film.mp4|film.mkv|S1E9.mp4|S01E10.mp4|\
+             \u{c4}pfel.mp4|\u{e4}pfel 2.mp4|Vol. 10/x|Vol. 2/x|alpha/x|Beta/x",
+    );
+    let (folders, videos) = names(&place.library().list(b"").unwrap());
+    assert_eq!(folders, ["alpha", "Beta", "Vol. 2", "Vol. 10"]);
+    let want = [
+        "Episode 1.mp4",
+        "episode 2.mp4",
+        "Episode 10.mp4",
+        "Film.mp4",
+        "film.mkv",
+        "Film 2.mp4",
+        "S1E9.mp4",
+        "S01E10.mp4",
+        "\u{c4}pfel.mp4",
+        "\u{e4}pfel 2.mp4",
+    ];
+    assert_eq!(videos, want);
+}
+
+proptest! {
+    #[test]
+    fn the_order_is_total(one: Vec<u8>, other: Vec<u8>) {
+        let order = natural_key(&one, &one).cmp(&natural_key(&other, &other));
+        prop_assert_eq!(order.is_eq(), one == other);
+    }
+
+    #[test]
+    fn numbers_are_in_the_order_of_their_values(one: u64, other: u64, zeros in 0..4_usize) {
+        let name = |number: u64| format!("Episode {}{number}.mp4", "0".repeat(zeros)).into_bytes();
+        let plain = format!("episode {other}.MP4").into_bytes();
+        if one != other {
+            prop_assert_eq!(natural_key(&name(one), b"").cmp(&natural_key(&plain, b"")), one.cmp(&other));
+        }
+    }
+}
+
+#[test]
+fn posters_and_subtitles_are_found_beside_the_film() {
+    let place = Place::new(
+        "sidecars",
+        "film.mp4|film.png|film.jpg|film.srt|film.en.srt|film.en.vtt|film.pt-BR.forced.SRT|film.de.txt|\
+             Subs/film.fr.srt|Subs/other.srt|film.two.mkv|film.two.en.srt|films.srt|bare.mp4|\
+             show/poster.jpg|show/e1.mp4|show/e1.webp|show/e2.mp4",
+    );
+    let listing = place.library().list(b"").unwrap();
+    let shown = |video: &Video| {
+        let poster = video.poster.as_deref().map_or("-".into(), String::from_utf8_lossy);
+        let subtitles = video.subtitles.iter().map(|s| format!(" {}={}", String::from_utf8_lossy(&s.name), s.tag));
+        format!("{} {poster}{}", String::from_utf8_lossy(&video.name), subtitles.collect::<String>())
+    };
+    let got: Vec<_> = listing.videos.iter().map(shown).collect();
+    let want = [
+        "bare.mp4 -",
+        "film.mp4 film.jpg film.srt= film.en.vtt=en film.pt-BR.forced.SRT=pt-BR.forced Subs/film.fr.srt=fr",
+        "film.two.mkv - film.two.en.srt=en",
+    ];
+    assert_eq!(got, want);
+    // `Subs` holds no video: it is no folder to go to.
+    assert_eq!(listing.folders, [Folder { name: b"show".to_vec(), poster: Some(b"show/poster.jpg".to_vec()) }]);
+    let show: Vec<_> = place.library().list(b"show").unwrap().videos.iter().map(shown).collect();
+    assert_eq!(show, ["show/e1.mp4 show/e1.webp", "show/e2.mp4 show/poster.jpg"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
+    let place = Place::new("errors", "a.mp4|show/e1.mp4|.hidden/x.mp4|show/.hidden/x.mp4");
+    symlink("/etc", place.path(b"out")).unwrap();
+    let library = place.library();
+    for name in ["none", "a.mp4", ".hidden", "show/.hidden", "..", "show/..", "show/", "/", "show//", "a\0"] {
+        assert!(matches!(library.list(name.as_bytes()), Err(OpenError::NotFound)), "{name}");
+        assert!(matches!(library.walk(name.as_bytes()), Err(OpenError::NotFound)), "{name}");
+    }
+    assert!(matches!(library.list(b"out"), Err(OpenError::LeadsOut)));
+    assert!(matches!(library.walk(b"out"), Err(OpenError::LeadsOut)));
+    fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o000)).unwrap();
+    // Root reads everything.
+    if fs::read_dir(place.path(b"show")).is_err() {
+        assert!(matches!(library.list(b"show"), Err(OpenError::Forbidden)));
+        assert_eq!(library.walk(b"").unwrap().left_out.unreadable, 1);
+    }
+    fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn links_are_followed_inside_and_nowhere_else() {
+    let place = Place::new("links", "real/a.mp4|b.mp4");
+    fs::write(place.0.join("secret.mp4"), "secret").unwrap();
+    for (target, name) in [
+        ("../b.mp4", "real/link.mp4"),
+        ("real", "again"),
+        ("../secret.mp4", "secret.mp4"),
+        ("..", "up"),
+        ("/etc", "etc"),
+        ("nowhere.mp4", "dangling.mp4"),
+        ("self.mp4", "self.mp4"),
+    ] {
+        symlink(target, place.path(name.as_bytes())).unwrap();
+    }
+    assert_eq!(names(&place.library().list(b"").unwrap()), (vec!["again".into(), "real".into()], vec!["b.mp4".into()]));
+    assert_eq!(videos(&place, "real"), ["real/a.mp4", "real/link.mp4"]);
+}
+
+#[test]
+fn a_walk_goes_folder_by_folder_and_not_in_circles() {
+    let place = Place::new("walk", "z.mp4|b/2.mp4|b/10.mp4|b/deep/er/x.mp4|a/1.mp4|subs/z.en.srt");
+    symlink("..", place.path(b"b/loop")).unwrap();
+    symlink(".", place.path(b"b/self")).unwrap();
+    symlink("../b", place.path(b"a/b")).unwrap();
+    place.write(b"\xff\xfe/\xff.mp4", "");
+    let listing = place.library().walk(b"").unwrap();
+    let want = ["a/1.mp4", "b/deep/er/x.mp4", "b/2.mp4", "b/10.mp4", "\u{fffd}\u{fffd}/\u{fffd}.mp4", "z.mp4"];
+    assert_eq!(names(&listing).1, want, "b is walked once, by the name nearest to the top");
+    assert!(listing.left_out.is_nothing());
+    assert_eq!(names(&place.library().walk(b"b/deep").unwrap()).1, ["b/deep/er/x.mp4"]);
+}
+
+#[test]
+fn a_listing_ends_at_its_limits_and_says_so() {
+    let place = Place::new("limits", "a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
+    let library = place.library();
+    let handle = library.handle();
+    let walk = |limits| Survey::new(&handle, limits).walk(b"").unwrap();
+    let usual = Limits::default();
+    assert!(walk(usual).left_out.is_nothing());
+    assert!(walk(Limits { entries: 8, ..usual }).left_out.is_nothing());
+
+    let few = walk(Limits { entries: 7, ..usual });
+    assert_eq!((few.left_out.too_many, few.videos.len()), (true, 4));
+    assert_eq!(few.left_out.to_string(), "Not everything is here: there are more files than this server lists.");
+
+    let shallow = walk(Limits { depth: 2, ..usual });
+    assert_eq!((shallow.left_out.too_deep, shallow.videos.len()), (1, 4));
+    assert_eq!(shallow.left_out.to_string(), "Not everything is here: 1 folder lies too deep.");
+
+    let slow = walk(Limits { time: Duration::ZERO, ..usual });
+    assert_eq!((slow.left_out.too_slow, slow.videos.len()), (true, 0));
+}
+
+#[test]
+fn a_folder_that_was_replaced_is_listed_anew() {
+    let place = Place::new("replaced", "old.mp4");
+    let library = place.library();
+    assert_eq!(library.list(b"").unwrap().videos.len(), 1);
+    fs::remove_dir_all(place.0.join("videos")).unwrap();
+    place.write(b"new.mp4", "");
+    assert_eq!(names(&library.list(b"").unwrap()).1, ["new.mp4"]);
+    fs::remove_dir_all(place.0.join("videos")).unwrap();
+    assert!(library.list(b"").is_ok_and(|listing| listing.videos.is_empty()));
+}

@@ -1,0 +1,79 @@
+//! The routes to what is around a film: its subtitles, and the lists of films for players and programs.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use super::{Site, made};
+use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::request::Head;
+use crate::http::response::{Body, Response};
+use crate::library::OpenError;
+use crate::representation::validated;
+use crate::{api, playlist, subtitles};
+
+impl Site {
+    /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, or else `<name>.srt`, as clean WebVTT.
+    pub(super) fn subtitles(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
+        let none = || Response::text(404, "There are no such subtitles.");
+        let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
+        let open = |extension: &[u8]| self.library.open_file(&[stem, extension].concat());
+        let mut outcomes = [&b".vtt"[..], b".srt", b".VTT", b".SRT"].into_iter().map(open);
+        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound))) {
+            None => return none(),
+            Some(Err(error)) => return self.failed(&error, name),
+            Some(Ok(open)) => open,
+        };
+        let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
+        match evaluate(&head.fields, &validators) {
+            Verdict::NotModified => return validated(Response::bodiless(304), &validators),
+            Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+            Verdict::Proceed | Verdict::ProceedWithoutRange => {}
+        }
+        let mut bytes = Vec::new();
+        match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
+            Err(error) => self.failed(&OpenError::Unavailable(error), name),
+            Ok(read) if read as u64 > subtitles::MAX_SIZE => {
+                Response::text(404, "The file is larger than subtitles are; it is under /video/ as it is.")
+            }
+            Ok(_) => {
+                let body = Body::Bytes(subtitles::to_webvtt(&bytes).into_bytes().into());
+                validated(Response::new(200, body).with("Content-Type", "text/vtt; charset=utf-8"), &validators)
+            }
+        }
+    }
+
+    /// `/playlist.m3u`: every video, or with `?path=` those in a folder and below it, or a single one.
+    pub(super) fn playlist(&self, path: &[u8], authority: &str) -> Response {
+        if authority.is_empty() {
+            return Response::text(400, "A playlist has absolute addresses; the request must say its Host.");
+        }
+        let folder = path.strip_suffix(b"/").unwrap_or(path);
+        let (names, left_out) = match self.library.walk(folder) {
+            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
+            // No folder is called so, perhaps a video is.
+            Err(OpenError::NotFound) => match self.library.open_file(path) {
+                Ok(_) => (vec![path.to_vec()], String::new()),
+                Err(error) => return self.failed(&error, path),
+            },
+            Err(error) => return self.failed(&error, folder),
+        };
+        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
+        // A browser is to hand it to a player, rather than play it.
+        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", "attachment; filename=\"playlist.m3u\"")
+    }
+
+    /// `/api/videos`: every video, for programs.
+    pub(super) fn api(&self) -> Response {
+        let listing = match self.library.walk(b"") {
+            Ok(listing) => listing,
+            Err(error) => return self.failed(&error, b""),
+        };
+        match api::json(&listing.videos) {
+            Ok(json) => made("application/json", json),
+            Err(error) => {
+                log::error!("the videos can't be written as JSON: {error}");
+                Response::text(500, "The videos can't be listed.")
+            }
+        }
+    }
+}
