@@ -8,6 +8,7 @@ mod connection;
 pub mod embed;
 pub mod http;
 pub mod library;
+pub mod pages;
 mod pool;
 pub mod routes;
 mod server;

@@ -20,7 +20,9 @@ use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::http::{Method, content_type, date};
+use crate::library::listing::parent;
 use crate::library::{Library, OpenError, OpenFile};
+use crate::pages::{self, assets};
 
 /// A library and how it is served: everything that a response depends on besides the request.
 #[derive(Debug)]
@@ -53,12 +55,42 @@ impl Site {
             return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
         };
         match &*target.path {
+            b"/" => self.gallery(&target.value("path").unwrap_or_default()),
             b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
-            path => match path.strip_prefix(b"/video/") {
-                Some(name) => self.video(name, head, now),
-                None => Response::text(404, "There is nothing at this address."),
-            },
+            path => {
+                let below = |route: &[u8]| path.strip_prefix(route);
+                if let Some(name) = below(b"/video/") {
+                    self.video(name, head, now)
+                } else if let Some(name) = below(b"/watch/") {
+                    self.watch(name)
+                } else {
+                    let asset = below(b"/assets/").and_then(|name| assets::response(name, head));
+                    asset.unwrap_or_else(|| Response::text(404, "There is nothing at this address."))
+                }
+            }
         }
+    }
+
+    /// `/` and `/?path=<folder>`: the gallery of a folder, whose name may end in one `/`.
+    fn gallery(&self, folder: &[u8]) -> Response {
+        let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+        match self.library.list(folder) {
+            Ok(listing) => pages::response(200, pages::gallery::page(folder, &listing)),
+            Err(error) => list_error_page(&error, folder),
+        }
+    }
+
+    /// `/watch/<name>`: the player of a video, with its neighbours in the folder.
+    fn watch(&self, name: &[u8]) -> Response {
+        let videos = match self.library.list(parent(name)) {
+            Ok(listing) => listing.videos,
+            Err(error) => return list_error_page(&error, name),
+        };
+        let Some(at) = videos.iter().position(|video| video.name == name) else {
+            return list_error_page(&OpenError::NotFound, name);
+        };
+        let previous = at.checked_sub(1).map(|before| &videos[before]);
+        pages::response(200, pages::watch::page(&videos[at], previous, videos.get(at + 1)))
     }
 
     /// `/video/<name>`: the file as it is.
@@ -87,6 +119,21 @@ fn open_error_response(error: &OpenError, name: &[u8]) -> Response {
             log::error!("\"{}\" can't be opened: {cause}", shown());
             Response::text(503, "The file can't be read at the moment. Try again in a little while.")
                 .with("Retry-After", "3")
+        }
+    }
+}
+
+/// The page that says why there is no listing. A folder that may not be read is no secret, but out of order.
+fn list_error_page(error: &OpenError, name: &[u8]) -> Response {
+    let shown = || String::from_utf8_lossy(name).escape_debug().to_string();
+    match error {
+        OpenError::NotFound | OpenError::LeadsOut => {
+            pages::sentence(404, "Not here", "There is no such folder or video. It may have been moved or renamed.")
+        }
+        OpenError::Forbidden | OpenError::Unavailable(_) => {
+            log::error!("\"{}\" can't be listed: {error:?}", shown());
+            let sentence = "The server can\u{2019}t read this folder at the moment. Try again in a little while.";
+            pages::sentence(503, "Out of reach", sentence).with("Retry-After", "3")
         }
     }
 }

@@ -45,6 +45,20 @@ impl<'b> Target<'b> {
         self.pairs().any(|(name, _)| name == flag)
     }
 
+    /// The value of the query's first `name`, decoded as a form's (`%XX`, and `+` for a space). A `%` that two
+    /// hexadecimal digits don't follow stands for itself.
+    ///
+    /// ```
+    /// use filmstrip::http::target::Target;
+    /// let target = Target::parse("/?path=season%201").unwrap();
+    /// assert_eq!(target.value("path").as_deref(), Some(&b"season 1"[..]));
+    /// ```
+    pub fn value(&self, name: &str) -> Option<Vec<u8>> {
+        let (_, value) = self.pairs().find(|(known, _)| *known == name)?;
+        let spaced: Vec<u8> = value.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
+        Some(percent_decode(&spaced).collect())
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (&'b str, &'b str)> {
         self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
