@@ -142,16 +142,20 @@ const hurry = () => lost && !document.hidden && tryAgain();
 addEventListener('online', hurry);
 document.addEventListener('visibilitychange', hurry);
 
-// A network that is just gone sends no error: when nothing moves for 15 s, look whether the server is there.
+// A server that is just gone is no error yet: browsers try by themselves for half a minute. When nothing moves for 4 s,
+// look whether it is there; when it is and still nothing moves for 15 s, ask it anew.
 let moved = Date.now();
 for (const sign of ['progress', 'timeupdate', 'play', 'seeking', 'canplay']) film.addEventListener(sign, () => (moved = Date.now()));
-setInterval(() => {
-  if (lost || !ready || film.paused || film.readyState > 2 || Date.now() - moved < 15000) return;
-  moved = Date.now();
+setInterval(async () => {
+  const stuck = () => !lost && ready && !film.paused && film.readyState < 3 && Date.now() - moved;
+  if (!(stuck() > 4000)) return;
+  const there = await probe();
+  if (!(stuck() > (there ? 15000 : 4000))) return;
   place = film.currentTime;
-  playing = lost = true;
-  tryAgain();
-}, 3000);
+  playing = true;
+  if (there) load(place, playing);
+  else comeBack();
+}, 2000);
 
 // ---- Leaving: the film's connection is let go of at once, and taken up again when one comes back.
 
