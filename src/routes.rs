@@ -180,3 +180,112 @@ fn unsatisfiable(size: u64) -> Response {
     let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
     Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// A site over a folder of this test's own, removed when it ends.
+    struct Place(PathBuf, Site);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("filmstrip-routes-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.join("season 1/.hidden")).unwrap();
+            for file in
+                ["film.mp4", "notes.txt", "season 1/e1.mp4", "season 1/e2.mp4", "season 1/.hidden/x.mp4", "a+b.mp4"]
+            {
+                fs::write(path.join(file), file).unwrap();
+            }
+            fs::write(path.join(OsStr::from_bytes(b"\xff.mp4")), "bytes").unwrap();
+            let site = Site::new(Library::open(&path).unwrap());
+            Self(path, site)
+        }
+
+        fn get(&self, target: &str, fields: &str) -> Response {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            self.1.answer(&Head::parse(head.as_bytes()).unwrap(), SystemTime::now())
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn every_page_has_its_address_and_nothing_else_does() {
+        let place = Place::new("pages");
+        let rows = [
+            ("/", 200),
+            ("/?path=", 200),
+            ("/?path=season%201", 200),
+            ("/?path=season+1", 200),
+            ("/?path=season%201/", 200),
+            ("/?path=season%201//", 404),
+            ("/?path=/season%201", 404),
+            ("/?path=none", 404),
+            ("/?path=film.mp4", 404),
+            ("/?path=..", 404),
+            ("/?path=season%201/.hidden", 404),
+            ("/?path=%00", 404),
+            ("/?path=%zz", 404),
+            ("/?other=%zz", 200),
+            ("/watch/film.mp4", 200),
+            ("/watch/a+b.mp4", 200),
+            ("/watch/%FF.mp4", 200),
+            ("/watch/season%201/e1.mp4?autoplay", 200),
+            ("/watch/notes.txt", 404),
+            ("/watch/season%201", 404),
+            ("/watch/season%201/.hidden/x.mp4", 404),
+            ("/watch/../film.mp4", 404),
+            ("/watch/", 404),
+            ("/watch", 404),
+            ("/assets/style.css", 200),
+            ("/assets/gallery.js", 200),
+            ("/assets/player.js", 200),
+            ("/assets/icon.svg", 200),
+            ("/assets/../style.css", 404),
+            ("/assets/", 404),
+            ("//", 404),
+        ];
+        for (target, want) in rows {
+            assert_eq!(place.get(target, "").status.0, want, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_page_runs_nothing_but_our_own_files() {
+        let place = Place::new("policy");
+        for target in ["/", "/watch/film.mp4", "/?path=none"] {
+            let response = place.get(target, "");
+            let policy = response.field("content-security-policy").unwrap();
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"),
+                "{policy}"
+            );
+            assert_eq!(response.field("referrer-policy"), Some("no-referrer"), "{target}");
+            assert_eq!(response.field("x-content-type-options"), Some("nosniff"), "{target}");
+            assert_eq!(response.field("cache-control"), Some("no-cache"), "{target}");
+            assert_eq!(response.field("set-cookie"), None, "{target}");
+            let Body::Bytes(html) = &response.body else { panic!("{target} has no body") };
+            let html = String::from_utf8(html.to_vec()).unwrap();
+            assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("<script>"), "{target}");
+        }
+    }
+
+    #[test]
+    fn an_asset_is_sent_again_when_it_changed() {
+        let place = Place::new("assets");
+        let first = place.get("/assets/style.css", "");
+        let etag = first.field("etag").unwrap();
+        assert_eq!(first.field("content-type"), Some("text/css; charset=utf-8"));
+        let again = place.get("/assets/style.css", &format!("If-None-Match: {etag}\r\n"));
+        assert_eq!((again.status.0, again.field("etag")), (304, Some(etag)));
+        assert_eq!(place.get("/assets/style.css", "If-None-Match: \"x\"\r\n").status.0, 200);
+    }
+}

@@ -93,3 +93,79 @@ fn video_card(video: &Video) -> String {
         day(video.modified),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::listing::{LeftOut, Sidecar};
+    use std::time::SystemTime;
+
+    fn video(name: &[u8]) -> Video {
+        Video {
+            name: name.to_vec(),
+            size: 1_500_000,
+            modified: SystemTime::UNIX_EPOCH,
+            poster: None,
+            subtitles: vec![],
+        }
+    }
+
+    fn listing(videos: Vec<Video>) -> Listing {
+        Listing { videos, ..Listing::default() }
+    }
+
+    #[test]
+    fn a_card_says_what_the_video_is() {
+        let subtitles = vec![Sidecar { name: b"a/film.en.srt".to_vec(), tag: "en".into() }];
+        let film = Video { poster: Some(b"a/film 1.jpg".to_vec()), subtitles, ..video(b"a/film 1.mp4") };
+        let want = "<li><a href=\"/watch/a/film%201.mp4\"><img src=\"/video/a/film%201.jpg\" alt=\"\" loading=lazy>\
+                    <b>film 1</b><small>1.5 MB \u{b7} 1 Jan 1970 \u{b7} CC</small></a>\n";
+        assert_eq!(video_card(&film), want);
+        assert!(
+            video_card(&video("\u{e9}t\u{e9}.mp4".as_bytes()))
+                .contains(" aria-hidden=true>\u{c9}</i><b>\u{e9}t\u{e9}</b>")
+        );
+        assert!(video_card(&video(b"...mp4")).contains(" aria-hidden=true>\u{25b6}</i>"));
+    }
+
+    #[test]
+    fn breadcrumbs_lead_back_to_every_folder_above() {
+        assert_eq!(breadcrumbs(b""), "");
+        let want = "<ol><li><a href=\"/\">All videos</a><li><a href=\"/?path=a%20b\"><bdi>a b</bdi></a>\
+                    <li><a href=\"/?path=a%20b/c\"><bdi>c</bdi></a><li aria-current=page><bdi>&lt;d&gt;</bdi></ol>";
+        assert!(breadcrumbs(b"a b/c/<d>").contains(want));
+    }
+
+    #[test]
+    fn a_hostile_name_is_only_text_on_the_page() {
+        for name in
+            [&b"<script>x</script>"[..], b"\" onload=\"x", b"' x='", b"a\nb", b"\xff<b>", "\u{202e}<i>".as_bytes()]
+        {
+            let inside = [name, b"/", name, b".mp4"].concat();
+            let found = Listing {
+                folders: vec![Folder { name: inside.clone(), poster: None }],
+                ..listing(vec![video(&inside)])
+            };
+            let page = page(name, &found);
+            for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
+                assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));
+            }
+        }
+    }
+
+    #[test]
+    fn ten_thousand_videos_are_less_than_3_mb() {
+        let name = |i| format!("Some Show/Season 1/Some Show S01E{i:05} The Title of the Episode.mp4").into_bytes();
+        let videos = (0..10_000).map(|i| video(&name(i))).collect();
+        assert!(page(b"Some Show/Season 1", &listing(videos)).len() < 3_000_000);
+    }
+
+    #[test]
+    fn the_page_says_what_it_left_out_and_when_there_is_nothing() {
+        let left_out = LeftOut { too_many: true, ..LeftOut::default() };
+        let page_of = |left_out| page(b"", &Listing { left_out, ..Listing::default() });
+        assert!(page_of(left_out).contains("there are more files than this server lists"));
+        assert!(!page_of(LeftOut::default()).contains("class=notice"));
+        assert!(page_of(LeftOut::default()).contains("There are no videos here yet."));
+    }
+}

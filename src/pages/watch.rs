@@ -25,8 +25,9 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
          <path d=\"M15 5l-7 7 7 7\"/></svg><bdi id=above>{above}</bdi></a></header>\n<main class=player>\n\
          <div class=stage><video id=film controls playsinline preload=metadata data-watch=\"/watch/{url}\"\
          {poster} aria-labelledby=title><source src=\"/video/{url}\">{tracks}</video>\
-         <p id=notice role=status hidden></p></div>\n\
-         <section id=trouble class=notice role=alert hidden><p></p><div id=trouble-ways class=ways>{ways}</div></section>\n\
+         <p id=notice role=status hidden></p>\
+         <section id=trouble class=notice role=alert hidden><p></p><div id=trouble-ways class=ways>{ways}</div></section>\
+         </div>\n\
          <div class=under><div class=heading><h1 id=title><bdi>{}</bdi></h1>\
          <p class=quiet id=facts>{} \u{b7} {}</p></div>\n<nav id=pager aria-label=\"In this folder\">{}{}</nav>\n\
          <div class=tools>\
@@ -90,3 +91,50 @@ const KEYS: &str = "<dialog id=keys aria-labelledby=keys-title><h2 id=keys-title
      <dt><kbd>0</kbd> \u{2026} <kbd>9</kbd><dd>to 0 % \u{2026} 90 %\
      <dt><kbd>?</kbd><dd>this list</dl>\
      <form method=dialog><button class=button>Close</button></form></dialog>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    fn video(name: &[u8]) -> Video {
+        Video { name: name.to_vec(), size: 1, modified: SystemTime::UNIX_EPOCH, poster: None, subtitles: vec![] }
+    }
+
+    #[test]
+    fn the_page_has_the_film_its_subtitles_its_neighbours_and_the_ways_on() {
+        let sidecar = |name: &[u8], tag: &str| Sidecar { name: name.to_vec(), tag: tag.into() };
+        let subtitles = vec![sidecar(b"s 1/e2.srt", ""), sidecar(b"s 1/Subs/e2.pt-BR.forced.srt", "pt-BR.forced")];
+        let film = Video { poster: Some(b"s 1/poster.jpg".to_vec()), subtitles, ..video(b"s 1/e2.mp4") };
+        let page = page(&film, Some(&video(b"s 1/e1.mp4")), Some(&video(b"s 1/e10.mp4")));
+        for want in [
+            "<a class=back href=\"/?path=s%201\">",
+            "poster=\"/video/s%201/poster.jpg\"",
+            "<source src=\"/video/s%201/e2.mp4\">",
+            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"\" label=\"Subtitles\">",
+            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" label=\"pt-BR.forced\">",
+            "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
+            "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
+            "href=\"/playlist.m3u?path=s%201/e2.mp4\"",
+            "data-address=\"/video/s%201/e2.mp4\"",
+            "href=\"/video/s%201/e2.mp4?download\"",
+        ] {
+            assert!(page.contains(want), "{want}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_is_only_text_on_the_page() {
+        for name in
+            [&b"<script>x</script>"[..], b"\" onload=\"x", b"' x='", b"a\nb", b"\xff<b>", "\u{202e}<i>".as_bytes()]
+        {
+            let inside = [name, b"/", name, b".mp4"].concat();
+            let tag = String::from_utf8_lossy(name).into_owned();
+            let film = Video { subtitles: vec![Sidecar { name: inside.clone(), tag }], ..video(&inside) };
+            let page = page(&film, Some(&film), Some(&film));
+            for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
+                assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));
+            }
+        }
+    }
+}

@@ -49,10 +49,13 @@ function say(text, seconds = 0) {
   if (seconds) silence = setTimeout(say, seconds * 1000, '');
 }
 
-function explain(text) {
+// Why this browser can't play it, and the ways on: in the picture's place, or below it where there is sound at least.
+function explain(text, below = false) {
   const trouble = byId('trouble');
   trouble.hidden = !text;
+  trouble.classList.toggle('below', below);
   trouble.querySelector('p').textContent = text;
+  film.hidden = text && !below;
 }
 
 // ---- Loading: where to go on, and whether to play, once the film is there.
@@ -78,7 +81,7 @@ film.addEventListener('loadedmetadata', () => {
   if (playing) film.play().catch(() => say('Press play to go on', 5));
   playing = false;
   const soundOnly = 'This browser plays the sound of this video, but can’t show its picture. Another player can:';
-  explain(film.videoWidth ? '' : soundOnly);
+  explain(film.videoWidth ? '' : soundOnly, true);
 });
 
 function resume() {
