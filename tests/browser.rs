@@ -1,4 +1,5 @@
-//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner and Debian's Chromium.
+//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner, Debian's Chromium, and Debian's
+//! Firefox where it is there.
 //!
 //! Where Node, npm, Chromium or ffmpeg isn't there, one line says so and the test passes; with `FILMSTRIP_TEST_ALL=1`, as CI
 //! has it, that is a failure.
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
 #[test]
-fn the_gallery_and_the_player_work_in_chromium() {
+fn the_gallery_and_the_player_work_in_a_browser() {
     if let Err(missing) = prepare() {
         let strict = std::env::var_os("FILMSTRIP_TEST_ALL").is_some();
         assert!(!strict, "the browser tests can't run: {missing}");
@@ -18,7 +19,7 @@ fn the_gallery_and_the_player_work_in_chromium() {
         return;
     }
     let mut suite = Command::new("node");
-    suite.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(SUITE);
+    suite.args(["--test", "--test-concurrency=3", "--test-reporter=spec"]).current_dir(SUITE);
     suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
     assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
 }
