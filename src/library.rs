@@ -162,8 +162,7 @@ fn checked(file: File) -> Result<OpenFile, OpenError> {
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
-            // cap-std's own error for a name that leads out has no number.
-            None if error.kind() == io::ErrorKind::PermissionDenied => Self::LeadsOut,
+            _ if leads_out(&error) => Self::LeadsOut,
             Some(Errno::ACCESS | Errno::PERM) => Self::Forbidden,
             Some(
                 // NXIO: a socket, or a device without a driver.
@@ -180,6 +179,11 @@ impl From<io::Error> for OpenError {
             _ => Self::Unavailable(error),
         }
     }
+}
+
+/// Whether this is cap-std's own error for a name that leads out: it has no number of the system's.
+fn leads_out(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.kind() == io::ErrorKind::PermissionDenied
 }
 
 #[cfg(test)]

@@ -8,13 +8,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use cap_std::fs::{Dir, DirEntry};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirEntry, Metadata, ReadDir};
 
-use super::{Library, OpenError, is_served, open_beneath};
+use super::{Library, Links, OpenError, is_served, leads_out, open_beneath};
 
 /// A file that plays: see "A video" in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], when there is no such folder or it can't be read.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|handle| Survey::new(handle, Limits::default()).list(folder))
+        self.look(|root| Survey::new(root, Limits::default()).list(folder))
     }
 
     /// Every video in `folder` and below it. A folder that several names lead to is walked once, by the
@@ -109,22 +111,57 @@ impl Library {
     /// # Errors
     /// [`OpenError`], when `folder` itself is not there or can't be read; one below it that can't is left out.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|handle| Survey::new(handle, Limits::default()).walk(folder))
+        self.look(|root| Survey::new(root, Limits::default()).walk(folder))
     }
 
     /// Looks once, and once more where nothing was found because the folder's handle is dead.
-    fn look(&self, survey: impl Fn(&Dir) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
+    fn look(&self, survey: impl Fn(Root<'_>) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
+        let beyond = (self.links == Links::Followed).then_some(self.path.as_path());
         let handle = self.handle();
-        let outcome = survey(&handle);
+        let outcome = survey(Root { dir: &handle, beyond });
         let found = matches!(&outcome, Ok(listing) if !(listing.folders.is_empty() && listing.videos.is_empty()));
         // A folder that was deleted lists as an empty one.
-        if !found && self.reopen_if_dead(&handle) { survey(&self.handle()) } else { outcome }
+        if !found && self.reopen_if_dead(&handle) { survey(Root { dir: &self.handle(), beyond }) } else { outcome }
+    }
+}
+
+/// The library's folder as a survey sees it.
+#[derive(Clone, Copy)]
+struct Root<'l> {
+    dir: &'l Dir,
+    /// The folder's path, where links that lead out of it are followed.
+    beyond: Option<&'l Path>,
+}
+
+impl Root<'_> {
+    fn metadata(self, name: &[u8]) -> io::Result<Metadata> {
+        let name = OsStr::from_bytes(name);
+        self.or_beyond(self.dir.metadata(name), |path| {
+            std::fs::metadata(path.join(name)).map(Metadata::from_just_metadata)
+        })
+    }
+
+    fn entries(self, folder: &[u8]) -> io::Result<ReadDir> {
+        let name = OsStr::from_bytes(folder);
+        if name.is_empty() {
+            return self.dir.entries();
+        }
+        self.or_beyond(self.dir.read_dir(name), |path| {
+            Dir::open_ambient_dir(path.join(name), ambient_authority())?.entries()
+        })
+    }
+
+    fn or_beyond<T>(self, inside: io::Result<T>, outside: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+        match (inside, self.beyond) {
+            (Err(error), Some(path)) if leads_out(&error) => outside(path),
+            (inside, _) => inside,
+        }
     }
 }
 
 /// One listing on its way, and what it has used up of its limits.
 struct Survey<'l> {
-    root: &'l Dir,
+    root: Root<'l>,
     limits: Limits,
     entries: usize,
     until: Instant,
@@ -150,7 +187,7 @@ struct Found {
 }
 
 impl<'l> Survey<'l> {
-    fn new(root: &'l Dir, limits: Limits) -> Self {
+    fn new(root: Root<'l>, limits: Limits) -> Self {
         let until = Instant::now() + limits.time;
         Self { root, limits, entries: 0, until, left_out: LeftOut::default() }
     }
@@ -245,13 +282,11 @@ impl<'l> Survey<'l> {
 
     /// Reads a folder, as far as the limits go.
     fn names(&mut self, folder: &[u8]) -> Result<Names, OpenError> {
-        let entries = match folder {
-            b"" => self.root.entries(),
-            _ if !is_served(folder) => return Err(OpenError::NotFound),
-            _ => self.root.read_dir(OsStr::from_bytes(folder)),
-        };
+        if !folder.is_empty() && !is_served(folder) {
+            return Err(OpenError::NotFound);
+        }
         let mut names = Names::default();
-        for entry in entries? {
+        for entry in self.root.entries(folder)? {
             if self.is_used_up() {
                 break;
             }
@@ -286,7 +321,7 @@ impl<'l> Survey<'l> {
             return names.folders.push(name);
         } else {
             // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
-            match self.root.metadata(OsStr::from_bytes(&join(folder, &name))) {
+            match self.root.metadata(&join(folder, &name)) {
                 Ok(metadata) if metadata.is_dir() => return names.folders.push(name),
                 Ok(metadata) if metadata.is_file() => Some(metadata),
                 _ => return,
@@ -310,13 +345,13 @@ impl<'l> Survey<'l> {
     /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
     fn is_master(&self, name: &[u8]) -> bool {
         let mut start = Vec::new();
-        let Ok(open) = open_beneath(self.root, OsStr::from_bytes(name)) else { return false };
+        let Ok(open) = open_beneath(self.root.dir, OsStr::from_bytes(name)) else { return false };
         let read = open.file.take(16 * 1024).read_to_end(&mut start);
         read.is_ok() && start.split(|&b| b == b'\n').any(|line| line.starts_with(b"#EXT-X-STREAM-INF:"))
     }
 
     fn existing(&self, name: Vec<u8>) -> Option<Vec<u8>> {
-        let metadata = self.root.metadata(OsStr::from_bytes(&name)).ok()?;
+        let metadata = self.root.metadata(&name).ok()?;
         metadata.is_file().then_some(name)
     }
 
@@ -324,9 +359,9 @@ impl<'l> Survey<'l> {
     fn identity(&self, folder: &[u8]) -> Result<(u64, u64), OpenError> {
         use cap_std::fs::MetadataExt;
         let metadata = match folder {
-            b"" => self.root.dir_metadata()?,
+            b"" => self.root.dir.dir_metadata()?,
             _ if !is_served(folder) => return Err(OpenError::NotFound),
-            _ => self.root.metadata(OsStr::from_bytes(folder))?,
+            _ => self.root.metadata(folder)?,
         };
         Ok((metadata.dev(), metadata.ino()))
     }

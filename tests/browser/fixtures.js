@@ -49,7 +49,10 @@ export function makeFolder() {
 
 // Starts a filmstrip and waits until it says where it listens.
 export async function serve(folder, port = 0, options = []) {
-  const process = spawn(BINARY, ['--port', String(port), ...options, folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const process = spawn(BINARY, ['--port', String(port), ...options, folder], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...global.process.env, RUST_LOG: 'info' },
+  });
   const log = [];
   createInterface({ input: process.stderr }).on('line', (line) => log.push(line));
   const ended = new Promise((resolve) => process.once('exit', resolve));

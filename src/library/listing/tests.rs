@@ -198,7 +198,7 @@ fn a_listing_ends_at_its_limits_and_says_so() {
     let place = Place::new("limits", "a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
     let handle = library.handle();
-    let walk = |limits| Survey::new(&handle, limits).walk(b"").unwrap();
+    let walk = |limits| Survey::new(Root { dir: &handle, beyond: None }, limits).walk(b"").unwrap();
     let usual = Limits::default();
     assert!(walk(usual).left_out.is_nothing());
     assert!(walk(Limits { entries: 8, ..usual }).left_out.is_nothing());
@@ -225,4 +225,19 @@ fn a_folder_that_was_replaced_is_listed_anew() {
     assert_eq!(names(&library.list(b"").unwrap()).1, ["new.mp4"]);
     fs::remove_dir_all(place.0.join("videos")).unwrap();
     assert!(library.list(b"").is_ok_and(|listing| listing.videos.is_empty()));
+}
+
+#[test]
+fn links_out_of_the_folder_are_listed_where_they_are_followed() {
+    let place = Place::new("followed", "Inside.mp4");
+    let outside = Place::new("beyond", "drive/Film.mp4");
+    symlink(outside.path(b"drive"), place.path(b"drive")).unwrap();
+    symlink(outside.path(b"drive/Film.mp4"), place.path(b"Linked.mp4")).unwrap();
+    symlink(place.path(b""), outside.path(b"drive/back")).unwrap();
+    for (links, want) in
+        [(Links::Confined, &["Inside.mp4"][..]), (Links::Followed, &["drive/Film.mp4", "Inside.mp4", "Linked.mp4"])]
+    {
+        let library = Library::open_with(place.path(b""), links).unwrap();
+        assert_eq!(names(&library.walk(b"").unwrap()).1, want, "{links:?}");
+    }
 }
