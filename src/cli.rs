@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
+use crate::http::cors::Cors;
 use crate::lan;
 use crate::server::{Config, Handle, Server};
 
@@ -70,6 +71,14 @@ pub struct Arguments {
     /// How long running streams may go on after SIGTERM or SIGINT; a second signal ends them at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     drain_timeout: Duration,
+
+    /// Serve symbolic links that lead out of DIR
+    #[arg(long)]
+    follow_symlinks: bool,
+
+    /// Let players on other origins read, by Access-Control-Allow-Origin: one origin, or *
+    #[arg(long, value_name = "ORIGIN")]
+    cors: Option<Cors>,
 }
 
 /// A duration as people write it, above zero. A year is as good as for ever, and no clock overflows by it.
@@ -94,6 +103,8 @@ impl From<Arguments> for Config {
             idle_timeout: arguments.idle_timeout,
             stall_timeout: arguments.stall_timeout,
             drain_timeout: arguments.drain_timeout,
+            follow_symlinks: arguments.follow_symlinks,
+            cors: arguments.cors,
         }
     }
 }
@@ -197,6 +208,8 @@ mod tests {
             (&["--lan", "--bind", "127.0.0.1"], false),
             (&["a", "b"], false),
             (&["--nonsense"], false),
+            (&["--cors", "http://tv.local:8080", "--follow-symlinks"], true),
+            (&["--cors", "tv.local/"], false),
         ];
         for (arguments, good) in rows {
             let parsed = Arguments::try_parse_from(std::iter::once(&"filmstrip").chain(*arguments));

@@ -309,6 +309,11 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
     fn last_words(&self, response: Response, begun: Instant, ending: Ending) -> Exchange {
         let start = self.inbox.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
         let line = first_line(&self.inbox, start);
+        // What follows a head is no body to a client that asked for a head alone.
+        let response = match self.inbox[line.clone()].starts_with(b"HEAD ") {
+            true => response.without_body(),
+            false => response,
+        };
         Exchange { response, begun, line, ending: Some(ending), announce_keep_alive: false }
     }
 

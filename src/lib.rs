@@ -34,6 +34,7 @@ pub mod library;
 mod metrics;
 mod playlist;
 mod pool;
+mod representation;
 pub mod routes;
 mod server;
 mod stream;

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -22,7 +23,17 @@ pub mod listing;
 #[derive(Debug)]
 pub struct Library {
     path: PathBuf,
+    links: Links,
     handle: RwLock<Arc<Dir>>,
+}
+
+/// What becomes of a symbolic link that leads out of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// It is refused. (One that stays inside is served.)
+    Confined,
+    /// It is served: the folder's owner vouches for every link in it.
+    Followed,
 }
 
 /// A regular file that was opened, with what the file system said of it at that moment.
@@ -50,15 +61,23 @@ pub enum OpenError {
 }
 
 impl Library {
-    /// Opens the folder at `path`.
+    /// Opens the folder at `path`, out of which no link leads.
     ///
     /// # Errors
     /// When it is not there, no folder, or may not be read.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        Self::open_with(path, Links::Confined)
+    }
+
+    /// Opens the folder at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(path: impl Into<PathBuf>, links: Links) -> io::Result<Self> {
         let path = path.into();
         let handle = Dir::open_ambient_dir(&path, ambient_authority())?;
         handle.entries()?;
-        Ok(Self { path, handle: RwLock::new(Arc::new(handle)) })
+        Ok(Self { path, links, handle: RwLock::new(Arc::new(handle)) })
     }
 
     /// The folder's path, as it was given.
@@ -75,12 +94,26 @@ impl Library {
             return Err(OpenError::NotFound);
         }
         let handle = self.handle();
-        match open_beneath(&handle, name) {
+        match open_beneath(&handle, OsStr::from_bytes(name)) {
             Err(OpenError::NotFound | OpenError::Unavailable(_)) if self.reopen_if_dead(&handle) => {
-                open_beneath(&self.handle(), name)
+                open_beneath(&self.handle(), OsStr::from_bytes(name))
             }
+            Err(OpenError::LeadsOut) if self.links == Links::Followed => checked(
+                std::fs::OpenOptions::new()
+                    .read(true)
+                    .custom_flags(FLAGS)
+                    .open(self.path.join(OsStr::from_bytes(name)))?,
+            ),
+            Err(OpenError::LeadsOut) => open_beneath(&handle, &self.inner_path(name).ok_or(OpenError::LeadsOut)?),
             outcome => outcome,
         }
+    }
+
+    /// Where below the folder a name leads that goes by an absolute link, if it comes back inside. Whatever is there
+    /// is opened beneath the handle all the same, so that nothing is won by a race.
+    fn inner_path(&self, name: &[u8]) -> Option<PathBuf> {
+        let target = self.path.join(OsStr::from_bytes(name)).canonicalize().ok()?;
+        Some(target.strip_prefix(self.path.canonicalize().ok()?).ok()?.to_owned())
     }
 
     fn handle(&self) -> Arc<Dir> {
@@ -107,11 +140,17 @@ fn is_served(name: &[u8]) -> bool {
     !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !matches!(component, [] | [b'.', ..]))
 }
 
-fn open_beneath(dir: &Dir, name: &[u8]) -> Result<OpenFile, OpenError> {
+/// A FIFO without a writer would hold the worker for ever; NONBLOCK means nothing to a regular file.
+const FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+
+fn open_beneath(dir: &Dir, name: impl AsRef<Path>) -> Result<OpenFile, OpenError> {
     let mut options = OpenOptions::new();
-    // NONBLOCK: a FIFO without a writer would hold the worker for ever. It means nothing to a regular file.
-    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-    let file = dir.open_with(OsStr::from_bytes(name), &options).map_err(OpenError::from)?.into_std();
+    options.read(true).custom_flags(FLAGS);
+    checked(dir.open_with(name, &options)?.into_std())
+}
+
+/// An open file, if it is one that is served.
+fn checked(file: File) -> Result<OpenFile, OpenError> {
     let metadata = file.metadata().map_err(OpenError::Unavailable)?;
     if !metadata.is_file() {
         return Err(OpenError::NotFound);
@@ -185,6 +224,7 @@ mod tests {
         symlink("season 1/e01.mp4", videos.join("inside.mp4")).unwrap();
         symlink("../secret.mp4", videos.join("outside.mp4")).unwrap();
         symlink("/etc", videos.join("etc")).unwrap();
+        symlink(videos.join("season 1/e01.mp4"), videos.join("absolute.mp4")).unwrap();
         symlink("loop.mp4", videos.join("loop.mp4")).unwrap();
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -205,6 +245,7 @@ mod tests {
             ("\u{e9}t\u{e9}.mp4".as_bytes(), "open"),
             (b"\xff\xfe.mp4", "open"),
             (b"inside.mp4", "open"),
+            (b"absolute.mp4", "open"),
             (b"", "not found"),
             (b"none.mp4", "not found"),
             (b"season 1", "not found"),
@@ -238,6 +279,13 @@ mod tests {
                 Err(OpenError::Forbidden | OpenError::Unavailable(_)) => "failed",
             };
             assert_eq!(got, *want, "{}", String::from_utf8_lossy(name));
+        }
+        let followed = Library::open_with(&videos, Links::Followed).unwrap();
+        for name in ["season 1/e01.mp4", "inside.mp4", "outside.mp4", "etc/hostname"] {
+            assert!(followed.open_file(name.as_bytes()).is_ok(), "{name}");
+        }
+        for name in ["../secret.mp4", "etc", "loop.mp4", "fifo.mp4", ".env"] {
+            assert!(matches!(followed.open_file(name.as_bytes()), Err(OpenError::NotFound)), "{name}");
         }
         drop(socket);
     }

@@ -7,7 +7,8 @@
 //! 2. decodes the target's path,
 //! 3. finds the route by the path's first component, or answers 404,
 //! 4. lets the route plan its response, as a GET,
-//! 5. leaves the body out for HEAD.
+//! 5. leaves the body out for HEAD,
+//! 6. adds what a browser needs to hand it to another origin's script, where that is allowed.
 
 mod around;
 
@@ -16,14 +17,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::http::precondition::{Validators, Verdict, evaluate};
-use crate::http::range::{Selection, select};
+use crate::http::Method;
+use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
-use crate::http::{Method, content_type, date};
-use crate::library::{Library, OpenError, OpenFile};
+use crate::library::{Library, OpenError};
 use crate::metrics::{self, Metrics};
+use crate::representation;
 use crate::throttle::Throttle;
 
 /// A library and how it is served: everything that a response depends on besides the request.
@@ -31,6 +32,7 @@ use crate::throttle::Throttle;
 pub struct Site {
     library: Library,
     metrics: Metrics,
+    cors: Option<Cors>,
     complaints: Throttle,
 }
 
@@ -40,7 +42,14 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library, metrics: Metrics::default(), complaints: Throttle::new(Duration::from_secs(1)) }
+        Self { library, metrics: Metrics::default(), cors: None, complaints: Throttle::new(Duration::from_secs(1)) }
+    }
+
+    /// The same, for players on other origins too.
+    #[must_use]
+    pub fn with_cors(mut self, cors: Option<Cors>) -> Self {
+        self.cors = cors;
+        self
     }
 
     /// What happened here, counted.
@@ -51,12 +60,16 @@ impl Site {
     /// The response to a request that was made at `now`. Opens a file where the response is one, and
     /// reads none but subtitles.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
-        match head.method {
+        let response = match head.method {
             Method::Get => self.get(head, now),
             Method::Head => self.get(head, now).without_body(),
             Method::Options => Response::bodiless(204).with("Allow", ALLOW),
             Method::NonStandard(_) => Response::text(501, "This method is not known here."),
             _ => Response::text(405, "This server only shows what it has; it takes nothing.").with("Allow", ALLOW),
+        };
+        match &self.cors {
+            Some(cors) => cors.permit(response, head),
+            None => response,
         }
     }
 
@@ -65,14 +78,14 @@ impl Site {
             return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
         };
         match &*target.path {
-            b"/health" => Response::text(200, "ok").with("Cache-Control", "no-store"),
+            b"/health" => Response::text(200, "ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
             b"/api/videos" => self.api(),
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = below(b"/video/") {
-                    self.video(name, head, now)
+                    self.video(name, &target, head, now)
                 } else if let Some(name) = below(b"/subtitles/") {
                     self.subtitles(name, head, now)
                 } else {
@@ -82,10 +95,13 @@ impl Site {
         }
     }
 
-    /// `/video/<name>`: the file as it is.
-    fn video(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
+    /// `/video/<name>`: the file as it is; with `?download` for saving.
+    fn video(&self, name: &[u8], target: &Target<'_>, head: &Head<'_>, now: SystemTime) -> Response {
         match self.library.open_file(name) {
-            Ok(open) => file_response(open, Path::new(OsStr::from_bytes(name)), head, now),
+            Ok(open) => {
+                let as_download = target.has_flag("download");
+                representation::respond(open, Path::new(OsStr::from_bytes(name)), head, as_download, now)
+            }
             Err(error) => self.failed(&error, name),
         }
     }
@@ -99,7 +115,7 @@ impl Site {
     fn complain(&self, error: &OpenError, name: &[u8]) {
         let what = match error {
             OpenError::NotFound => return,
-            OpenError::LeadsOut => "is a link that leads out of the folder, which is not followed".into(),
+            OpenError::LeadsOut => "is a link that leads out of the folder; --follow-symlinks would serve it".into(),
             OpenError::Forbidden => "may not be read by this server's user".into(),
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
         };
@@ -125,49 +141,6 @@ fn open_error_response(error: &OpenError) -> Response {
                 .with("Retry-After", "3")
         }
     }
-}
-
-/// The response to a GET of an open file: its preconditions, then its ranges (RFC 9110 §13.2.2, §14.2).
-fn file_response(open: OpenFile, name: &Path, head: &Head<'_>, now: SystemTime) -> Response {
-    let validators = Validators::new(open.size, open.modified, now);
-    let verdict = evaluate(&head.fields, &validators);
-    let range = head.fields.get("range").filter(|_| head.method == Method::Get && verdict == Verdict::Proceed);
-    let response = match verdict {
-        Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-        Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
-        Verdict::Proceed | Verdict::ProceedWithoutRange => match range.map(|range| select(range, open.size)) {
-            Some(Selection::Unsatisfiable) => return unsatisfiable(open.size),
-            Some(Selection::Parts(parts)) => match <[_; 1]>::try_from(parts) {
-                Ok([part]) => {
-                    let content_range = format!("bytes {}-{}/{}", part.start, part.end - 1, open.size);
-                    Response::new(206, Body::Slice(open.file, part)).with("Content-Range", content_range)
-                }
-                Err(_) => Response::new(200, Body::Slice(open.file, 0..open.size)),
-            },
-            Some(Selection::Whole) | None => Response::new(200, Body::Slice(open.file, 0..open.size)),
-        },
-    };
-    let content_type = content_type::of(name);
-    let response = match content_type::is_active(&content_type) {
-        true => response.with("Content-Security-Policy", "sandbox"),
-        false => response,
-    };
-    validated(response.with("Content-Type", content_type).with("Accept-Ranges", "bytes"), &validators)
-}
-
-/// Adds what caches need, the same on 200, 206 and 304 (§15.4.5).
-fn validated(response: Response, validators: &Validators) -> Response {
-    let response = response.with("ETag", validators.etag.clone()).with("Cache-Control", "no-cache");
-    match validators.modified.and_then(date::format) {
-        Some(modified) => response.with("Last-Modified", modified),
-        None => response,
-    }
-}
-
-/// §15.5.17.
-fn unsatisfiable(size: u64) -> Response {
-    let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
-    Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
 }
 
 #[cfg(test)]

@@ -17,9 +17,10 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::admission::{Admission, Arrival, Client, Limits};
 use crate::connection::{self, Bounds, House};
+use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::Response;
-use crate::library::Library;
+use crate::library::{Library, Links};
 use crate::metrics::{Metrics, TurnedAway};
 use crate::pool::Pool;
 use crate::routes::Site;
@@ -72,6 +73,10 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// How long running responses may go on once the server stops.
     pub drain_timeout: Duration,
+    /// Serve what symbolic links lead to outside the folder.
+    pub follow_symlinks: bool,
+    /// Who else's scripts may read: for players on other origins.
+    pub cors: Option<Cors>,
 }
 
 impl Default for Config {
@@ -87,6 +92,8 @@ impl Default for Config {
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
+            follow_symlinks: false,
+            cors: None,
         }
     }
 }
@@ -181,7 +188,9 @@ impl Server {
     /// # Errors
     /// [`StartError`], whose text says what is wrong and what to do.
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        let library = Library::open(&config.dir).map_err(|error| StartError::Folder(config.dir.clone(), error))?;
+        let links = if config.follow_symlinks { Links::Followed } else { Links::Confined };
+        let library = Library::open_with(&config.dir, links);
+        let library = library.map_err(|error| StartError::Folder(config.dir.clone(), error))?;
         let limits = limits_within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
         if limits.connections < config.max_connections {
             log::warn!(
@@ -197,7 +206,7 @@ impl Server {
         let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
         let pace = Pace { chunk_size: config.chunk_size.max(1), stall_timeout: config.stall_timeout };
         let bounds = Bounds { head_timeout: config.head_timeout, idle_timeout: config.idle_timeout, pace };
-        let (site, admission) = (Site::new(library), Arc::new(Admission::new(limits)));
+        let (site, admission) = (Site::new(library).with_cors(config.cors), Arc::new(Admission::new(limits)));
         site.metrics().ask(Arc::clone(&admission));
         let floor = Floor {
             site,

@@ -3,7 +3,9 @@
 //! Values in, values out. Nothing here knows a socket or opens a file; [`request`] reads a head from bytes,
 //! [`range`] and [`precondition`] decide what part of a representation is due, [`response`] writes a head to bytes.
 
+pub mod content_disposition;
 pub mod content_type;
+pub mod cors;
 pub mod date;
 pub mod precondition;
 pub mod range;

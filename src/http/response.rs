@@ -69,7 +69,8 @@ impl Response {
     pub fn text(status: u16, sentence: impl Into<Cow<'static, str>>) -> Self {
         let mut page = sentence.into().into_owned();
         page.push('\n');
-        Self::new(status, Body::Bytes(page.into_bytes().into())).with("Content-Type", "text/plain; charset=utf-8")
+        let response = Self::new(status, Body::Bytes(page.into_bytes().into()));
+        response.with("Content-Type", "text/plain; charset=utf-8").with("Cache-Control", "no-store")
     }
 
     /// The same with one field more. `value` has no line end and is ASCII; names and numbers of ours, no client's text.
@@ -123,7 +124,7 @@ mod tests {
         let mut out = Vec::new();
         Response::text(404, "There is no such video.").write_head(&mut out, "now", Some("close"));
         let want = "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\nX-Content-Type-Options: nosniff\r\n\
-                    Content-Type: text/plain; charset=utf-8\r\nDate: now\r\nConnection: close\r\n\r\n";
+                    Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: now\r\nConnection: close\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 

@@ -310,7 +310,7 @@ impl<'l> Survey<'l> {
     /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
     fn is_master(&self, name: &[u8]) -> bool {
         let mut start = Vec::new();
-        let Ok(open) = open_beneath(self.root, name) else { return false };
+        let Ok(open) = open_beneath(self.root, OsStr::from_bytes(name)) else { return false };
         let read = open.file.take(16 * 1024).read_to_end(&mut start);
         read.is_ok() && start.split(|&b| b == b'\n').any(|line| line.starts_with(b"#EXT-X-STREAM-INF:"))
     }

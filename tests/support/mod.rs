@@ -306,6 +306,11 @@ impl Session {
         }
     }
 
+    /// For a test that needs no more than an answer or two.
+    pub fn first(address: SocketAddr) -> Self {
+        Self { address, mode: Mode::OneConnection, kept: None }
+    }
+
     pub fn get(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
         self.request("GET", target, fields)
     }

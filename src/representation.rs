@@ -1,0 +1,95 @@
+//! A file as RFC 9110 has it: a representation with validators, of which a request may want all, parts, or nothing new.
+//!
+//! [`respond`] goes through a request's preconditions and then its ranges (§13.2.2, §14.2) and says what to send. Nothing of
+//! the file is read here, however many parts are due.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::range::{Selection, select};
+use crate::http::request::Head;
+use crate::http::response::{Body, Response};
+use crate::http::{Method, content_disposition, content_type, date};
+use crate::library::OpenFile;
+
+/// The response to a GET or HEAD of an open file called `name`; `as_download` asks the browser to save it.
+pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, now: SystemTime) -> Response {
+    let validators = Validators::new(open.size, open.modified, now);
+    let verdict = evaluate(&head.fields, &validators);
+    match verdict {
+        Verdict::NotModified => return validated(Response::bodiless(304), &validators),
+        Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+        Verdict::Proceed | Verdict::ProceedWithoutRange => {}
+    }
+    // Range is for GET alone (§14.2).
+    let range = head.fields.get("range").filter(|_| head.method == Method::Get && verdict == Verdict::Proceed);
+    let content_type = content_type::of(name);
+    let active = content_type::is_active(&content_type);
+    let response = match range.map_or(Selection::Whole, |range| select(range, open.size)) {
+        Selection::Unsatisfiable => return unsatisfiable(open.size),
+        Selection::Whole => {
+            let size = open.size;
+            Response::new(200, Body::Slice(open.file, 0..size)).with("Content-Type", content_type)
+        }
+        Selection::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
+            Ok([part]) => {
+                let content_range = content_range(&part, open.size);
+                let response = Response::new(206, Body::Slice(open.file, part)).with("Content-Type", content_type);
+                response.with("Content-Range", content_range)
+            }
+            Err(parts) => multipart(open, parts, &content_type),
+        },
+    };
+    let response = response.with("Accept-Ranges", "bytes");
+    let response = if active { response.with("Content-Security-Policy", "sandbox") } else { response };
+    let response = match as_download {
+        true => response.with("Content-Disposition", content_disposition::attachment(name)),
+        false => response,
+    };
+    validated(response, &validators)
+}
+
+/// Adds what caches need, the same on 200, 206 and 304 (§15.4.5): keep it, and ask before each use.
+pub fn validated(response: Response, validators: &Validators) -> Response {
+    let response = response.with("ETag", validators.etag.clone()).with("Cache-Control", "no-cache");
+    match validators.modified.and_then(date::format) {
+        Some(modified) => response.with("Last-Modified", modified),
+        None => response,
+    }
+}
+
+/// §15.5.17.
+fn unsatisfiable(size: u64) -> Response {
+    let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
+    Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
+}
+
+fn content_range(part: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", part.start, part.end - 1)
+}
+
+/// §14.6: each part after its own fields, between boundaries.
+fn multipart(open: OpenFile, parts: Vec<Range<u64>>, content_type: &str) -> Response {
+    let boundary = boundary();
+    let mut line_end = "";
+    let introduce = |part: Range<u64>| {
+        let range = content_range(&part, open.size);
+        let fields = format!("Content-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n");
+        let introduction = format!("{line_end}--{boundary}\r\n{fields}");
+        line_end = "\r\n";
+        (introduction, part)
+    };
+    let parts = parts.into_iter().map(introduce).collect();
+    let body = Body::Slices(open.file, parts, format!("\r\n--{boundary}--\r\n"));
+    Response::new(206, body).with("Content-Type", format!("multipart/byteranges; boundary={boundary}"))
+}
+
+/// A boundary that no file holds but by a chance of one in 2^64 (RFC 2046 §5.1.1).
+fn boundary() -> String {
+    let random = RandomState::new().build_hasher().finish();
+    format!("filmstrip-{random:016x}")
+}
