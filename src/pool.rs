@@ -190,6 +190,15 @@ mod tests {
         assert!(pool.submit(Some(job)).is_ok());
         began.recv().unwrap();
         end.send(()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let all_wait = || {
+            let queue = pool.shared.lock();
+            queue.idle == queue.threads
+        };
+        while !all_wait() && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        assert!(all_wait(), "no worker was lost");
     }
 
     #[test]

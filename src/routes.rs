@@ -31,8 +31,8 @@ use crate::throttle::Throttle;
 #[derive(Debug)]
 pub struct Site {
     library: Library,
-    metrics: Metrics,
     cors: Option<Cors>,
+    metrics: Metrics,
     complaints: Throttle,
 }
 
@@ -42,7 +42,8 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        Self { library, metrics: Metrics::default(), cors: None, complaints: Throttle::new(Duration::from_secs(1)) }
+        let complaints = Throttle::new(Duration::from_secs(1));
+        Self { library, cors: None, metrics: Metrics::default(), complaints }
     }
 
     /// The same, for players on other origins too.

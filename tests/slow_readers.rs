@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::Read;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use support::{Client, Folder, Program, film};
@@ -30,9 +31,10 @@ fn a_client_that_takes_32_kib_a_second_is_never_cut_and_one_that_takes_a_byte_al
         })
         .collect();
     let time = reading_time();
+    let (read_enough, seen) = (Barrier::new(51), Barrier::new(51));
     std::thread::scope(|scope| {
         for _ in 0..50 {
-            let (film, address) = (&film, program.address);
+            let (film, address, read_enough, seen) = (&film, program.address, &read_enough, &seen);
             scope.spawn(move || {
                 let mut client = Client::connect(address);
                 client.send(request);
@@ -46,6 +48,8 @@ fn a_client_that_takes_32_kib_a_second_is_never_cut_and_one_that_takes_a_byte_al
                     let due = Duration::from_secs_f64(taken as f64 / RATE as f64);
                     std::thread::sleep(due.saturating_sub(started.elapsed()));
                 }
+                read_enough.wait();
+                seen.wait();
             });
         }
         // Meanwhile the others take a byte a second.
@@ -56,6 +60,10 @@ fn a_client_that_takes_32_kib_a_second_is_never_cut_and_one_that_takes_a_byte_al
             }
             std::thread::sleep(Duration::from_secs(1));
         }
+        // A client that was cut has megabytes left to read and doesn't know; its worker is gone, though.
+        read_enough.wait();
+        assert!(program.status("Threads") >= 50, "an honest client was cut: {} threads", program.status("Threads"));
+        seen.wait();
     });
     support::eventually("everybody's worker is back", || program.status("Threads") <= 9);
     for client in &mut dripping {

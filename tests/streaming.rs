@@ -302,7 +302,7 @@ fn health_is_ok() {
 fn a_running_stream_ends_whole_when_the_server_stops() {
     let film = film(30_000_000);
     let folder = Folder::new().with("film.mp4", &film);
-    let server = Running::over(&folder);
+    let server = Running::with(&folder, |config| config.idle_timeout = Duration::from_secs(3600));
     let mut idle = Client::connect(server.address);
     idle.send("GET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
     assert_eq!(idle.read("GET").status, 200);
