@@ -32,6 +32,7 @@ pub mod http;
 mod lan;
 pub mod library;
 mod metrics;
+pub mod pages;
 mod playlist;
 mod pool;
 mod representation;

@@ -11,6 +11,7 @@
 //! 6. adds what a browser needs to hand it to another origin's script, where that is allowed.
 
 mod around;
+mod pages;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -24,6 +25,7 @@ use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::library::{Library, OpenError};
 use crate::metrics::{self, Metrics};
+use crate::pages::assets;
 use crate::representation;
 use crate::throttle::Throttle;
 
@@ -79,6 +81,7 @@ impl Site {
             return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
         };
         match &*target.path {
+            b"/" => self.gallery(&target.value("path").unwrap_or_default()),
             b"/health" => Response::text(200, "ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
             b"/api/videos" => self.api(),
@@ -87,10 +90,13 @@ impl Site {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = below(b"/video/") {
                     self.video(name, &target, head, now)
+                } else if let Some(name) = below(b"/watch/") {
+                    self.watch(name)
                 } else if let Some(name) = below(b"/subtitles/") {
                     self.subtitles(name, head, now)
                 } else {
-                    Response::text(404, "There is nothing at this address.")
+                    let asset = below(b"/assets/").and_then(|name| assets::response(name, head));
+                    asset.unwrap_or_else(|| Response::text(404, "There is nothing at this address."))
                 }
             }
         }

@@ -1,0 +1,164 @@
+//! What a person sees: the gallery of a folder and the player of a video, as HTML made here and nowhere else.
+//!
+//! A page is a function of what the library found; it does no I/O. Whatever comes from a name goes through [`escape`],
+//! and should something slip, the pages' policy still lets no script or style run but our own files.
+
+pub mod assets;
+pub mod escape;
+pub mod gallery;
+pub mod watch;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::http::response::{Body, Response};
+use escape::{Text, Url};
+
+/// Nothing but our own files, and nobody may frame us. No `unsafe-inline`: the pages have no inline script or style.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A page as a response.
+pub fn response(status: u16, html: String) -> Response {
+    Response::new(status, Body::Bytes(html.into_bytes().into()))
+        .with("Content-Type", "text/html; charset=utf-8")
+        .with("Cache-Control", "no-cache")
+        .with("Content-Security-Policy", POLICY)
+        .with("Referrer-Policy", "no-referrer")
+}
+
+/// A page that has nothing but a sentence, and the way back.
+pub fn sentence(status: u16, heading: &str, sentence: &str) -> Response {
+    let main = format!(
+        "<header class=top>{BRAND}</header><main class=sentence><h1>{heading}</h1><p>{sentence}</p>\
+         <p><a class=button href=\"/\">All videos</a></p></main>"
+    );
+    response(status, document(heading.as_bytes(), "", &main))
+}
+
+/// The name and the way home, on every page.
+const BRAND: &str = "<a class=brand href=\"/\"><img src=\"/assets/icon.svg\" alt=\"\" width=28 height=28>filmstrip</a>";
+
+/// A whole document around `body`, with the script `/assets/<script>` unless that is empty.
+fn document(title: &[u8], script: &str, body: &str) -> String {
+    let script = match script {
+        "" => String::new(),
+        name => format!("<script src=\"/assets/{name}\" defer></script>\n"),
+    };
+    format!(
+        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n\
+         <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=color-scheme content=\"light dark\">\n<title>{} \u{b7} filmstrip</title>\n\
+         <link rel=icon href=\"/assets/icon.svg\">\n<link rel=stylesheet href=\"/assets/style.css\">\n\
+         {script}<body>\n{body}\n</html>\n",
+        Text(title)
+    )
+}
+
+/// The picture of a card: the poster, or one drawn from the name, whose hue and letter tell it from its neighbours.
+fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
+    match poster {
+        Some(poster) => format!("<img src=\"/video/{}\" alt=\"\" loading=lazy>", Url(poster)),
+        None => {
+            let letter = String::from_utf8_lossy(title).chars().find(|c| c.is_alphanumeric()).unwrap_or('\u{25b6}');
+            let upper: String = letter.to_uppercase().collect();
+            format!("<i class=h{} aria-hidden=true>{upper}</i>", hue(title))
+        }
+    }
+}
+
+/// One of the 24 hues that the style has classes for.
+fn hue(name: &[u8]) -> u64 {
+    assets::fnv1a(name) % 24
+}
+
+/// The last component of a path.
+fn base(name: &[u8]) -> &[u8] {
+    name.rsplit(|&b| b == b'/').next().unwrap_or(name)
+}
+
+/// A size as people say it.
+fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["B", "kB", "MB", "GB", "TB", "PB"].into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    for larger in units {
+        // What would be rounded to 1000 is said in the next unit.
+        if value < 999.5 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    match unit == "B" || value >= 99.95 {
+        true => format!("{value:.0} {unit}"),
+        false => format!("{value:.1} {unit}"),
+    }
+}
+
+/// The day of a time, in UTC. Any date: files have those of 1901 and of 2106.
+fn day(time: SystemTime) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days = match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => (since.as_secs() / 86_400) as i64,
+        Err(before) => -(before.duration().as_secs_f64() / 86_400.0).ceil() as i64,
+    };
+    // Days since 1 March of the year 0, in eras of 400 years (Howard Hinnant, "chrono-compatible low-level date
+    // algorithms"): years that begin in March have their leap day last.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era + i64::from(month >= 10);
+    format!("{day} {} {year}", MONTHS[((month + 2) % 12) as usize])
+}
+
+/// The number of things, with its noun.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn sizes_are_said_as_people_say_them() {
+        let rows = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1_540_000, "1.5 MB"),
+            (99_950_000, "100 MB"),
+            (999_600_000, "1.0 GB"),
+            (734_003_200, "734 MB"),
+            (u64::MAX, "18447 PB"),
+        ];
+        for (bytes, want) in rows {
+            assert_eq!(size(bytes), want, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn any_date_has_a_day() {
+        let second = Duration::from_secs;
+        let rows = [
+            (UNIX_EPOCH, "1 Jan 1970"),
+            (UNIX_EPOCH - Duration::from_nanos(1), "31 Dec 1969"),
+            (UNIX_EPOCH - second(86_400), "31 Dec 1969"),
+            (UNIX_EPOCH - second(86_401), "30 Dec 1969"),
+            (UNIX_EPOCH + second(784_111_777), "6 Nov 1994"),
+            (UNIX_EPOCH + second(951_782_400), "29 Feb 2000"),
+            (UNIX_EPOCH + second(1_709_251_199), "29 Feb 2024"),
+            (UNIX_EPOCH + second(1_709_251_200), "1 Mar 2024"),
+            (UNIX_EPOCH + second(4_294_967_296), "7 Feb 2106"),
+            (UNIX_EPOCH + second(253_402_300_800), "1 Jan 10000"),
+            (UNIX_EPOCH - second(2_147_483_648), "13 Dec 1901"),
+        ];
+        for (time, want) in rows {
+            assert_eq!(day(time), want, "{time:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The pages' own files, in the binary: styles, scripts and the icon.
+//!
+//! Their tag is a hash of their content, and a browser asks for it each time, so that an update is seen at once.
+
+use std::time::SystemTime;
+
+use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::request::Head;
+use crate::http::response::{Body, Response};
+
+/// Name, type and content of each.
+const ASSETS: &[(&[u8], &str, &[u8])] = &[
+    (b"style.css", "text/css; charset=utf-8", include_bytes!("assets/style.css")),
+    (b"gallery.js", "text/javascript; charset=utf-8", include_bytes!("assets/gallery.js")),
+    (b"player.js", "text/javascript; charset=utf-8", include_bytes!("assets/player.js")),
+    (b"icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
+];
+
+/// The response to a GET of `/assets/<name>`; `None` when there is no such file.
+pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
+    let (_, content_type, content) = ASSETS.iter().find(|(known, ..)| *known == name)?;
+    let mut validators = Validators::new(content.len() as u64, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
+    validators.etag = format!("\"{:x}\"", fnv1a(content));
+    validators.modified = None;
+    let response = match evaluate(&head.fields, &validators) {
+        Verdict::NotModified => Response::bodiless(304),
+        Verdict::Failed => Response::text(412, "The file is not the one that the request is about."),
+        Verdict::Proceed | Verdict::ProceedWithoutRange => {
+            Response::new(200, Body::Bytes((*content).into())).with("Content-Type", *content_type)
+        }
+    };
+    Some(response.with("ETag", validators.etag).with("Cache-Control", "no-cache"))
+}
+
+/// FNV-1a, 64 bits: a fingerprint, no secret.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}

@@ -1,0 +1,115 @@
+// The gallery: how far one has watched, what to go on with, and the filter. What was watched is this browser's own
+// knowledge; player.js writes it.
+'use strict';
+
+const STORE = 'filmstrip';
+
+function watched() {
+  try {
+    return JSON.parse(localStorage.getItem(STORE)) || {};
+  } catch {
+    return {};
+  }
+}
+
+function bar({ at, of }) {
+  const progress = document.createElement('progress');
+  progress.max = of;
+  progress.value = at;
+  progress.ariaLabel = `watched to ${Math.round((100 * at) / of)} %`;
+  return progress;
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+// A card like the server's, for a film that may lie anywhere.
+function card(address, film) {
+  const item = document.createElement('li');
+  const link = document.createElement('a');
+  link.href = address;
+  const here = document.querySelector(`.listed a[href="${CSS.escape(address)}"]`);
+  let picture = here?.querySelector('img, i')?.cloneNode(true);
+  if (!picture && film.poster) {
+    picture = document.createElement('img');
+    picture.src = film.poster;
+    picture.alt = '';
+  } else if (!picture) {
+    picture = element('i', [...film.title].find((c) => /[\p{L}\p{N}]/u.test(c))?.toUpperCase() ?? '▶');
+    picture.className = `h${film.title.length % 24}`;
+    picture.ariaHidden = 'true';
+  }
+  const left = Math.max(1, Math.round((film.of - film.at) / 60));
+  link.append(picture, element('b', film.title), element('small', `${left} min left`), bar(film));
+  const forget = document.createElement('button');
+  forget.className = 'forget';
+  forget.ariaLabel = `Forget where I was in ${film.title}`;
+  forget.onclick = () => {
+    const films = watched();
+    delete films[address];
+    localStorage.setItem(STORE, JSON.stringify(films));
+    draw();
+    document.querySelector('#continue:not([hidden]) a, #filter').focus();
+  };
+  item.append(link, forget);
+  return item;
+}
+
+function draw() {
+  const films = watched();
+  document.querySelectorAll('progress').forEach((old) => old.remove());
+  if (Object.keys(films).length) {
+    for (const link of document.querySelectorAll('.listed .cards a')) {
+      const film = films[link.getAttribute('href')];
+      if (film) link.append(bar(film));
+    }
+  }
+  const row = document.getElementById('continue');
+  const below = Object.entries(films).filter(([address]) => address.startsWith(row.dataset.below));
+  const latest = below.sort(([, one], [, other]) => other.when - one.when).slice(0, 6);
+  row.hidden = !latest.length;
+  row.querySelector('ul').replaceChildren(...latest.map(([address, film]) => card(address, film)));
+}
+
+const box = document.getElementById('filter');
+const cards = [...document.querySelectorAll('.listed li')].map((item) => [item, fold(item.querySelector('b').textContent)]);
+
+// "ete" finds "Été".
+function fold(text) {
+  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+}
+
+function filter() {
+  const words = fold(box.value).split(/\s+/).filter(Boolean);
+  let found = 0;
+  for (const [item, name] of cards) {
+    const hit = words.every((word) => name.includes(word));
+    if (item.hidden === hit) item.hidden = !hit;
+    found += hit;
+  }
+  for (const section of document.querySelectorAll('.listed')) section.hidden = !section.querySelector('li:not([hidden])');
+  document.getElementById('nothing').hidden = found > 0 || !words.length;
+  document.getElementById('found').textContent = words.length ? `${found} found` : '';
+}
+
+box.addEventListener('input', filter);
+box.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') {
+    box.value = '';
+    filter();
+  }
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key === '/' && event.target !== box && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    box.focus();
+  }
+});
+// Also when one comes back by the browser's button, which shows the page as it was left.
+addEventListener('pageshow', () => {
+  draw();
+  if (box.value) filter();
+});

@@ -1,0 +1,344 @@
+// The player: what a person expects besides the browser's own controls. The server's page holds everything that differs
+// from film to film, so that the next one is fetched and its parts put in place: full screen and permissions stay.
+'use strict';
+
+const STORE = 'filmstrip';
+const WAITS = [1, 2, 4, 8, 15, 30];
+const byId = (id) => document.getElementById(id);
+const film = byId('film');
+
+// ---- What is remembered, in this browser alone.
+
+function stored(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+function store(name, value) {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Full or forbidden: then it isn't remembered.
+  }
+}
+
+function remember() {
+  const { currentTime: at, duration: of } = film;
+  // Not while the film is away, or isn't back where it was: that would forget the place.
+  if (lost || place !== null || !ready || !Number.isFinite(of) || at < 2) return;
+  const films = stored(STORE, {});
+  if (film.ended || at / of > 0.97) delete films[film.dataset.watch];
+  else {
+    const poster = film.getAttribute('poster');
+    films[film.dataset.watch] = { at, of, when: Date.now(), title: byId('title').textContent, poster };
+  }
+  const latest = Object.entries(films).sort(([, one], [, other]) => other.when - one.when);
+  store(STORE, Object.fromEntries(latest.slice(0, 500)));
+}
+
+// ---- A quiet word above the picture.
+
+let silence;
+function say(text, seconds = 0) {
+  clearTimeout(silence);
+  byId('notice').textContent = text;
+  byId('notice').hidden = !text;
+  if (seconds) silence = setTimeout(say, seconds * 1000, '');
+}
+
+// Why this browser can't play it, and the ways on: in the picture's place, or below it where there is sound at least.
+function explain(text, below = false) {
+  const trouble = byId('trouble');
+  trouble.hidden = !text;
+  trouble.classList.toggle('below', below);
+  trouble.querySelector('p').textContent = text;
+  film.hidden = text && !below;
+}
+
+// ---- Loading: where to go on, and whether to play, once the film is there.
+
+let ready = false; // this film's metadata was read, so the browser knows its kind
+let place = null; // where to go on, until it is reached
+let playing = false; // whether to play, then
+
+function load(at, play) {
+  place = at;
+  playing = play;
+  film.load();
+}
+
+film.addEventListener('loadedmetadata', () => {
+  ready = true;
+  lost = false;
+  attempt = 0;
+  say('');
+  film.playbackRate = speed;
+  if (place > 0) film.currentTime = place;
+  place = null;
+  if (playing) film.play().catch(() => say('Press play to go on', 5));
+  playing = false;
+  const soundOnly = 'This browser plays the sound of this video, but can’t show its picture. Another player can:';
+  explain(film.videoWidth ? '' : soundOnly, true);
+});
+
+function resume() {
+  const saved = stored(STORE, {})[film.dataset.watch];
+  if (saved) {
+    place = saved.at;
+    // What was already read won't be announced again.
+    if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
+  } else if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
+}
+
+// ---- A broken connection: come back to the same place, with growing waits.
+
+let lost = false;
+let attempt = 0;
+let retry;
+
+// 'there', or 'away' when the server doesn't answer with the file.
+async function probe() {
+  const options = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout?.(10000) };
+  try {
+    return (await fetch(film.querySelector('source').src, options)).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function failed() {
+  // A source that was let go of is no failure.
+  if (!film.querySelector('source')) return;
+  const code = film.error?.code ?? MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+  if (!lost) {
+    place = ready ? film.currentTime : (place ?? 0);
+    playing = (ready && !film.paused) || playing;
+  }
+  const network = code === MediaError.MEDIA_ERR_NETWORK || (ready && code !== MediaError.MEDIA_ERR_DECODE);
+  if (!network && (await probe())) {
+    lost = false;
+    say('');
+    explain('This browser can’t play this kind of video. Another player can:');
+  } else comeBack();
+}
+
+function comeBack() {
+  lost = true;
+  const wait = WAITS[Math.min(attempt, WAITS.length - 1)];
+  say(attempt ? `The connection is gone. Trying again every ${wait} s` : 'The connection is gone. Trying again');
+  attempt += 1;
+  clearTimeout(retry);
+  retry = setTimeout(tryAgain, wait * 1000);
+}
+
+async function tryAgain() {
+  clearTimeout(retry);
+  if (await probe()) load(place, playing);
+  else comeBack();
+}
+
+film.addEventListener('error', failed, true); // `<source>` has the event of a film that never began
+const hurry = () => lost && !document.hidden && tryAgain();
+addEventListener('online', hurry);
+document.addEventListener('visibilitychange', hurry);
+
+// A server that is just gone is no error yet: browsers try by themselves for half a minute. When nothing moves for 4 s,
+// look whether it is there; when it is and still nothing moves for 15 s, ask it anew.
+let moved = Date.now();
+for (const sign of ['progress', 'timeupdate', 'play', 'seeking', 'canplay']) film.addEventListener(sign, () => (moved = Date.now()));
+setInterval(async () => {
+  const stuck = () => !lost && ready && !film.paused && film.readyState < 3 && Date.now() - moved;
+  if (!(stuck() > 4000)) return;
+  const there = await probe();
+  if (!(stuck() > (there ? 15000 : 4000))) return;
+  place = film.currentTime;
+  playing = true;
+  if (there) load(place, playing);
+  else comeBack();
+}, 2000);
+
+// ---- Leaving: the film's connection is let go of at once, and taken up again when one comes back.
+
+let sources = [];
+let left = 0;
+addEventListener('pagehide', () => {
+  remember();
+  left = film.currentTime;
+  sources = [...film.querySelectorAll('source')];
+  sources.forEach((source) => source.remove());
+  film.removeAttribute('src');
+  film.load();
+});
+addEventListener('pageshow', (event) => {
+  if (!event.persisted) return;
+  film.prepend(...sources);
+  load(left, false);
+});
+document.addEventListener('visibilitychange', () => document.hidden && remember());
+film.addEventListener('pause', remember);
+film.addEventListener('seeked', remember);
+let noted = 0;
+film.addEventListener('timeupdate', () => {
+  if (Date.now() - noted < 3000) return;
+  noted = Date.now();
+  remember();
+});
+
+// ---- The neighbours.
+
+async function go(link) {
+  if (!link) return;
+  remember();
+  try {
+    const answer = await fetch(link.href);
+    if (!answer.ok) throw answer;
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const next = page.getElementById('film');
+    ready = lost = false;
+    explain('');
+    document.title = page.title;
+    for (const id of ['title', 'facts', 'pager', 'above', 'menu-ways', 'trouble-ways']) byId(id).replaceWith(page.getElementById(id));
+    film.dataset.watch = next.dataset.watch;
+    film.poster = next.poster;
+    film.replaceChildren(...next.childNodes);
+    history.pushState(null, '', link.href);
+    load(stored(STORE, {})[film.dataset.watch]?.at ?? 0, true);
+    announce();
+  } catch {
+    location.href = link.href;
+  }
+}
+
+addEventListener('popstate', () => location.reload());
+const goOn = byId('go-on');
+goOn.checked = stored('filmstrip.go-on', true);
+goOn.addEventListener('change', () => store('filmstrip.go-on', goOn.checked));
+film.addEventListener('ended', () => {
+  remember();
+  if (goOn.checked) go(byId('next'));
+});
+
+// ---- Speed, picture in picture, subtitles, the ways on.
+
+let speed = 1;
+const speeds = byId('speed');
+function setSpeed(value) {
+  speed = value;
+  speeds.value = String(value);
+  film.playbackRate = value;
+}
+speeds.addEventListener('change', () => setSpeed(Number(speeds.value)));
+
+function slowerOrFaster(step) {
+  const option = speeds.options[speeds.selectedIndex + step];
+  if (option) setSpeed(Number(option.value));
+  say(`${speed}×`, 1);
+}
+
+const pip = byId('pip');
+pip.hidden = !document.pictureInPictureEnabled;
+pip.addEventListener('click', () => {
+  const change = document.pictureInPictureElement ? document.exitPictureInPicture() : film.requestPictureInPicture();
+  change.catch(() => say('There is no picture to show yet', 3));
+});
+
+// Off, the first, the second, and off again.
+function nextSubtitles() {
+  const tracks = [...film.textTracks];
+  const shown = tracks.findIndex((track) => track.mode === 'showing');
+  tracks.forEach((track, at) => (track.mode = at === shown + 1 ? 'showing' : 'disabled'));
+  const label = tracks[shown + 1]?.label ?? 'off';
+  say(tracks.length ? `Subtitles: ${label}` : 'There are no subtitles', 2);
+}
+
+document.addEventListener('click', async ({ target }) => {
+  if (!target.matches('.copy')) return;
+  const address = new URL(target.dataset.address, location.href).href;
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(address);
+  } catch {
+    // Plain HTTP: the browser gives no clipboard, but copies what is selected.
+    const field = target.parentElement.querySelector('input') ?? document.createElement('input');
+    Object.assign(field, { readOnly: true, value: address, ariaLabel: 'Address of the video' });
+    target.parentElement.append(field);
+    field.select();
+    copied = document.execCommand('copy');
+  }
+  target.textContent = copied ? 'Copied' : 'Copy it from below';
+  setTimeout(() => (target.textContent = 'Copy address'), 2500);
+});
+
+// ---- Keys.
+
+const seek = (seconds) => (film.currentTime = Math.min(Math.max(film.currentTime + seconds, 0), film.duration || 0));
+const louder = (step) => {
+  film.volume = Math.min(Math.max(film.volume + step, 0), 1);
+  film.muted = false;
+};
+const toggle = () => (film.paused ? film.play().catch(() => {}) : film.pause());
+const KEYS = {
+  ' ': toggle,
+  k: toggle,
+  j: () => seek(-10),
+  l: () => seek(10),
+  ArrowLeft: () => seek(-5),
+  ArrowRight: () => seek(5),
+  ArrowUp: () => louder(0.1),
+  ArrowDown: () => louder(-0.1),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : film.requestFullscreen?.() ?? film.webkitEnterFullscreen?.()),
+  c: nextSubtitles,
+  m: () => (film.muted = !film.muted),
+  n: () => go(byId('next')),
+  p: () => go(byId('previous')),
+  '<': () => slowerOrFaster(-1),
+  '>': () => slowerOrFaster(1),
+  '?': () => byId('keys').showModal(),
+};
+
+// In the capturing phase, so that the browser's controls don't hear the same key again.
+document.addEventListener('keydown', (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || byId('keys').open) return;
+  if (target.closest('select, input:not([type=checkbox])')) return;
+  if (key === ' ' && target.closest('a, button, summary, input')) return;
+  const action = /^[0-9]$/.test(key) ? () => seek((film.duration * key) / 10 - film.currentTime) : KEYS[key.length > 1 ? key : key.toLowerCase()];
+  if (!action) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (/^[0-9jl]$|^Arrow[LR]/.test(key) && !ready) return;
+  action();
+}, true);
+byId('help').addEventListener('click', KEYS['?']);
+
+// ---- The lock screen.
+
+function announce() {
+  const session = navigator.mediaSession;
+  if (!session) return;
+  const artwork = film.poster ? [{ src: film.poster }] : [];
+  session.metadata = new MediaMetadata({ title: byId('title').textContent, artist: byId('above').textContent, artwork });
+  const actions = {
+    play: () => film.play(),
+    pause: () => film.pause(),
+    seekbackward: ({ seekOffset }) => seek(-(seekOffset ?? 10)),
+    seekforward: ({ seekOffset }) => seek(seekOffset ?? 10),
+    seekto: ({ seekTime }) => (film.currentTime = seekTime),
+    previoustrack: byId('previous') && KEYS.p,
+    nexttrack: byId('next') && KEYS.n,
+  };
+  for (const [action, handler] of Object.entries(actions)) {
+    try {
+      session.setActionHandler(action, handler);
+    } catch {
+      // This browser doesn't know this one.
+    }
+  }
+}
+
+announce();
+resume();
+if (film.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) failed();

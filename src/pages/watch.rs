@@ -1,0 +1,140 @@
+//! The player: one video, as large as it can be, and the ways on where a browser can't play it.
+//!
+//! The browser's own controls do most of it. `player.js` adds what a person expects besides: it resumes, plays the next
+//! episode, listens to keys, comes back after a broken connection, and says so when the browser can't decode.
+
+use super::escape::{Text, Url};
+use super::{base, day, document, size};
+use crate::library::listing::{Sidecar, Video, parent, stem};
+
+/// The page of `video`, which stands between `previous` and `next` in its folder.
+///
+/// The `<source>` has no type: for one that they don't know, as MKV's, browsers refuse what they could play.
+pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
+    let folder = parent(&video.name);
+    let title = base(stem(&video.name));
+    let poster = video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", Url(poster))).unwrap_or_default();
+    let tracks: String = video.subtitles.iter().map(track).collect();
+    let (back, above) = match folder {
+        b"" => ("/".to_owned(), "All videos".to_owned()),
+        folder => (format!("/?path={}", Url(folder)), Text(base(folder)).to_string()),
+    };
+    let ways = ways(video);
+    let page = format!(
+        "<header class=top><a class=back href=\"{back}\"><svg viewBox=\"0 0 24 24\" aria-hidden=true>\
+         <path d=\"M15 5l-7 7 7 7\"/></svg><bdi id=above>{above}</bdi></a></header>\n<main class=player>\n\
+         <div class=stage><video id=film controls playsinline preload=metadata data-watch=\"/watch/{url}\"\
+         {poster} aria-labelledby=title><source src=\"/video/{url}\">{tracks}</video>\
+         <p id=notice role=status hidden></p>\
+         <section id=trouble class=notice role=alert hidden><p></p><div id=trouble-ways class=ways>{ways}</div></section>\
+         </div>\n\
+         <div class=under><div class=heading><h1 id=title><bdi>{}</bdi></h1>\
+         <p class=quiet id=facts>{} \u{b7} {}</p></div>\n<nav id=pager aria-label=\"In this folder\">{}{}</nav>\n\
+         <div class=tools>\
+         <label class=tool><input type=checkbox id=go-on checked> Play the next one</label>\
+         <label class=tool>Speed <select id=speed><option value=0.5>0.5\u{d7}<option value=0.75>0.75\u{d7}\
+         <option value=1 selected>1\u{d7}<option value=1.25>1.25\u{d7}<option value=1.5>1.5\u{d7}\
+         <option value=1.75>1.75\u{d7}<option value=2>2\u{d7}</select></label>\
+         <button class=tool id=pip hidden>Picture in picture</button>\
+         <button class=tool id=help aria-haspopup=dialog>Keyboard</button>\
+         <details class=menu><summary class=tool>Play it elsewhere</summary>\
+         <div id=menu-ways class=ways>{ways}</div></details></div></div>\n</main>\n{KEYS}",
+        Text(title),
+        size(video.size),
+        day(video.modified),
+        neighbour(previous, "previous", "Previous"),
+        neighbour(next, "next", "Next"),
+        url = Url(&video.name),
+    );
+    document(title, "player.js", &page)
+}
+
+/// The three ways on: a player of its own, the address, the file.
+fn ways(video: &Video) -> String {
+    let url = Url(&video.name);
+    format!(
+        "<a class=button href=\"/playlist.m3u?path={url}\">Open in VLC</a>\
+         <button class=\"button copy\" data-address=\"/video/{url}\">Copy address</button>\
+         <a class=button href=\"/video/{url}?download\" download>Download</a>"
+    )
+}
+
+fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
+    let Some(video) = video else { return String::new() };
+    let (url, title) = (Url(&video.name), base(stem(&video.name)));
+    format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
+}
+
+/// The subtitles of a sidecar, whose address ends in `.vtt` whatever the file is.
+fn track(sidecar: &Sidecar) -> String {
+    let language = sidecar.tag.split('.').next().unwrap_or_default();
+    let label = if sidecar.tag.is_empty() { "Subtitles" } else { &sidecar.tag };
+    format!(
+        "<track kind=subtitles src=\"/subtitles/{}.vtt\" srclang=\"{}\" label=\"{}\">",
+        Url(stem(&sidecar.name)),
+        Text(language.as_bytes()),
+        Text(label.as_bytes()),
+    )
+}
+
+/// The list of keys, shown by `?`.
+const KEYS: &str = "<dialog id=keys aria-labelledby=keys-title><h2 id=keys-title>Keyboard</h2><dl>\
+     <dt><kbd>Space</kbd> <kbd>K</kbd><dd>play or pause\
+     <dt><kbd>\u{2190}</kbd> <kbd>\u{2192}</kbd><dd>5 seconds back, on\
+     <dt><kbd>J</kbd> <kbd>L</kbd><dd>10 seconds back, on\
+     <dt><kbd>\u{2191}</kbd> <kbd>\u{2193}</kbd><dd>louder, quieter\
+     <dt><kbd>M</kbd><dd>sound off, on\
+     <dt><kbd>F</kbd><dd>full screen\
+     <dt><kbd>C</kbd><dd>subtitles\
+     <dt><kbd>P</kbd> <kbd>N</kbd><dd>previous, next video\
+     <dt><kbd>&lt;</kbd> <kbd>&gt;</kbd><dd>slower, faster\
+     <dt><kbd>0</kbd> \u{2026} <kbd>9</kbd><dd>to 0 % \u{2026} 90 %\
+     <dt><kbd>?</kbd><dd>this list</dl>\
+     <form method=dialog><button class=button>Close</button></form></dialog>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    fn video(name: &[u8]) -> Video {
+        Video { name: name.to_vec(), size: 1, modified: SystemTime::UNIX_EPOCH, poster: None, subtitles: vec![] }
+    }
+
+    #[test]
+    fn the_page_has_the_film_its_subtitles_its_neighbours_and_the_ways_on() {
+        let sidecar = |name: &[u8], tag: &str| Sidecar { name: name.to_vec(), tag: tag.into() };
+        let subtitles = vec![sidecar(b"s 1/e2.srt", ""), sidecar(b"s 1/Subs/e2.pt-BR.forced.srt", "pt-BR.forced")];
+        let film = Video { poster: Some(b"s 1/poster.jpg".to_vec()), subtitles, ..video(b"s 1/e2.mp4") };
+        let page = page(&film, Some(&video(b"s 1/e1.mp4")), Some(&video(b"s 1/e10.mp4")));
+        for want in [
+            "<a class=back href=\"/?path=s%201\">",
+            "poster=\"/video/s%201/poster.jpg\"",
+            "<source src=\"/video/s%201/e2.mp4\">",
+            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"\" label=\"Subtitles\">",
+            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" label=\"pt-BR.forced\">",
+            "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
+            "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
+            "href=\"/playlist.m3u?path=s%201/e2.mp4\"",
+            "data-address=\"/video/s%201/e2.mp4\"",
+            "href=\"/video/s%201/e2.mp4?download\"",
+        ] {
+            assert!(page.contains(want), "{want}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_is_only_text_on_the_page() {
+        for name in
+            [&b"<script>x</script>"[..], b"\" onload=\"x", b"' x='", b"a\nb", b"\xff<b>", "\u{202e}<i>".as_bytes()]
+        {
+            let inside = [name, b"/", name, b".mp4"].concat();
+            let tag = String::from_utf8_lossy(name).into_owned();
+            let film = Video { subtitles: vec![Sidecar { name: inside.clone(), tag }], ..video(&inside) };
+            let page = page(&film, Some(&film), Some(&film));
+            for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
+                assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The routes to what a person sees: the gallery and the player.
+
+use super::Site;
+use crate::http::response::Response;
+use crate::library::OpenError;
+use crate::library::listing::parent;
+use crate::pages;
+
+impl Site {
+    /// `/` and `/?path=<folder>`: the gallery of a folder, whose name may end in one `/`.
+    pub(super) fn gallery(&self, folder: &[u8]) -> Response {
+        let folder = folder.strip_suffix(b"/").unwrap_or(folder);
+        match self.library.list(folder) {
+            Ok(listing) => pages::response(200, pages::gallery::page(folder, &listing)),
+            Err(error) => self.no_listing(&error, folder),
+        }
+    }
+
+    /// `/watch/<name>`: the player of a video, with its neighbours in the folder.
+    pub(super) fn watch(&self, name: &[u8]) -> Response {
+        let videos = match self.library.list(parent(name)) {
+            Ok(listing) => listing.videos,
+            Err(error) => return self.no_listing(&error, name),
+        };
+        let Some(at) = videos.iter().position(|video| video.name == name) else {
+            return self.no_listing(&OpenError::NotFound, name);
+        };
+        let previous = at.checked_sub(1).map(|before| &videos[before]);
+        pages::response(200, pages::watch::page(&videos[at], previous, videos.get(at + 1)))
+    }
+
+    /// The page that says why there is no listing. A folder that may not be read is no secret, but out of order.
+    fn no_listing(&self, error: &OpenError, name: &[u8]) -> Response {
+        self.complain(error, name);
+        match error {
+            OpenError::NotFound | OpenError::LeadsOut => {
+                pages::sentence(404, "Not here", "There is no such folder or video. It may have been moved or renamed.")
+            }
+            OpenError::Forbidden | OpenError::Unavailable(_) => {
+                let sentence = "The server can\u{2019}t read this folder at the moment. Try again in a little while.";
+                pages::sentence(503, "Out of reach", sentence).with("Retry-After", "3")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::Head;
+    use crate::http::response::Body;
+    use crate::library::Library;
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::PathBuf;
+    use std::time::SystemTime;
+
+    /// A site over a folder of this test's own, removed when it ends.
+    struct Place(PathBuf, Site);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("filmstrip-routes-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.join("season 1/.hidden")).unwrap();
+            for file in
+                ["film.mp4", "notes.txt", "season 1/e1.mp4", "season 1/e2.mp4", "season 1/.hidden/x.mp4", "a+b.mp4"]
+            {
+                fs::write(path.join(file), file).unwrap();
+            }
+            fs::write(path.join(OsStr::from_bytes(b"\xff.mp4")), "bytes").unwrap();
+            let site = Site::new(Library::open(&path).unwrap());
+            Self(path, site)
+        }
+
+        fn get(&self, target: &str, fields: &str) -> Response {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            self.1.answer(&Head::parse(head.as_bytes()).unwrap(), SystemTime::now())
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn every_page_has_its_address_and_nothing_else_does() {
+        let place = Place::new("pages");
+        let rows = [
+            ("/", 200),
+            ("/?path=", 200),
+            ("/?path=season%201", 200),
+            ("/?path=season+1", 200),
+            ("/?path=season%201/", 200),
+            ("/?path=season%201//", 404),
+            ("/?path=/season%201", 404),
+            ("/?path=none", 404),
+            ("/?path=film.mp4", 404),
+            ("/?path=..", 404),
+            ("/?path=season%201/.hidden", 404),
+            ("/?path=%00", 404),
+            ("/?path=%zz", 404),
+            ("/?other=%zz", 200),
+            ("/watch/film.mp4", 200),
+            ("/watch/a+b.mp4", 200),
+            ("/watch/%FF.mp4", 200),
+            ("/watch/season%201/e1.mp4?autoplay", 200),
+            ("/watch/notes.txt", 404),
+            ("/watch/season%201", 404),
+            ("/watch/season%201/.hidden/x.mp4", 404),
+            ("/watch/../film.mp4", 404),
+            ("/watch/", 404),
+            ("/watch", 404),
+            ("/assets/style.css", 200),
+            ("/assets/gallery.js", 200),
+            ("/assets/player.js", 200),
+            ("/assets/icon.svg", 200),
+            ("/assets/../style.css", 404),
+            ("/assets/", 404),
+            ("//", 404),
+        ];
+        for (target, want) in rows {
+            assert_eq!(place.get(target, "").status.0, want, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_page_runs_nothing_but_our_own_files() {
+        let place = Place::new("policy");
+        for target in ["/", "/watch/film.mp4", "/?path=none"] {
+            let response = place.get(target, "");
+            let policy = response.field("content-security-policy").unwrap();
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"),
+                "{policy}"
+            );
+            assert_eq!(response.field("referrer-policy"), Some("no-referrer"), "{target}");
+            assert_eq!(response.field("x-content-type-options"), Some("nosniff"), "{target}");
+            assert_eq!(response.field("cache-control"), Some("no-cache"), "{target}");
+            assert_eq!(response.field("set-cookie"), None, "{target}");
+            let Body::Bytes(html) = &response.body else { panic!("{target} has no body") };
+            let html = String::from_utf8(html.to_vec()).unwrap();
+            assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("<script>"), "{target}");
+        }
+    }
+
+    #[test]
+    fn an_asset_is_sent_again_when_it_changed() {
+        let place = Place::new("assets");
+        let first = place.get("/assets/style.css", "");
+        let etag = first.field("etag").unwrap();
+        assert_eq!(first.field("content-type"), Some("text/css; charset=utf-8"));
+        let again = place.get("/assets/style.css", &format!("If-None-Match: {etag}\r\n"));
+        assert_eq!((again.status.0, again.field("etag")), (304, Some(etag)));
+        assert_eq!(place.get("/assets/style.css", "If-None-Match: \"x\"\r\n").status.0, 200);
+    }
+}

@@ -1,0 +1,49 @@
+//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner, Debian's Chromium, and Debian's
+//! Firefox where it is there.
+//!
+//! Where Node, npm, Chromium or ffmpeg isn't there, one line says so and the test passes; with `FILMSTRIP_TEST_ALL=1`, as CI
+//! has it, that is a failure.
+#![allow(clippy::print_stderr)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
+
+#[test]
+fn the_gallery_and_the_player_work_in_a_browser() {
+    if let Err(missing) = prepare() {
+        let strict = std::env::var_os("FILMSTRIP_TEST_ALL").is_some();
+        assert!(!strict, "the browser tests can't run: {missing}");
+        eprintln!("skipped the browser tests: {missing}");
+        return;
+    }
+    let mut suite = Command::new("node");
+    suite.args(["--test", "--test-concurrency=3", "--test-reporter=spec"]).current_dir(SUITE);
+    suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
+    assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
+}
+
+/// Looks for what the suite needs and fetches its two packages; or says what is missing, and how to get it.
+fn prepare() -> Result<(), String> {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
+    for (program, package) in
+        [("node", "nodejs"), ("npm", "npm"), (chromium.as_str(), "chromium"), ("ffmpeg", "ffmpeg")]
+    {
+        let mut asked = Command::new(program);
+        asked.arg(if program == "ffmpeg" { "-version" } else { "--version" });
+        let found = asked.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        if !found {
+            return Err(format!("{program} is missing (Debian: apt install {package})"));
+        }
+    }
+    if Path::new(SUITE).join("node_modules/playwright-core").exists() {
+        return Ok(());
+    }
+    let mut install = Command::new("npm");
+    install.args(["ci", "--no-audit", "--no-fund"]).current_dir(SUITE).stdout(Stdio::null()).stderr(Stdio::null());
+    match install.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err("npm ci in tests/browser failed (is there a network?)".into()),
+    }
+}

@@ -1,0 +1,66 @@
+// A folder of films that ffmpeg makes, and the filmstrip that serves it.
+import { execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const BINARY = process.env.FILMSTRIP_BIN ?? fileURLToPath(new URL('../../target/debug/filmstrip', import.meta.url));
+
+export const HOSTILE = [
+  '<script>window.hacked=1<\u2215script>.mp4',
+  '<img src=x onerror=hacked=1>.mp4',
+  '"\' autofocus onfocus=hacked=1 x="\'.mp4',
+  'two\nlines.mp4',
+  '100% %41 &amp; #hash? a+b.mp4',
+  '\u202egnp.4pm.mp4',
+  `${'long '.repeat(50).trim()}x.mp4`,
+  `${'y'.repeat(251)}.mp4`,
+];
+
+function ffmpeg(...args) {
+  execFileSync('ffmpeg', ['-loglevel', 'error', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+const picture = (seconds) => ['-f', 'lavfi', '-i', `testsrc2=s=320x180:r=24:d=${seconds}`];
+const sound = (seconds) => ['-f', 'lavfi', '-i', `sine=f=440:d=${seconds}`];
+const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '24', '-c:a', 'aac', '-movflags', '+faststart'];
+
+export function makeFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'filmstrip-browser-'));
+  const at = (name) => join(folder, name);
+  for (const name of ['Show', 'Hostile']) mkdirSync(at(name));
+  ffmpeg(...picture(20), ...sound(20), ...h264, at('Sample.mp4'));
+  ffmpeg(...picture(3), ...sound(3), ...h264, at('Show/Episode 1.mp4'));
+  // 110 s at 12 Mbit/s, nearly all of it filler: more than a browser reads ahead (Chromium some 25 MiB, Firefox 60 s).
+  const constant = ['-b:v', '12M', '-minrate', '12M', '-maxrate', '12M', '-bufsize', '12M', '-x264-params', 'nal-hrd=cbr:force-cfr=1'];
+  ffmpeg(...picture(110), ...sound(110), ...h264, ...constant, at('Big.mp4'));
+  // A container, and a picture, that no browser decodes.
+  ffmpeg(...picture(2), '-c:v', 'mpeg4', at('Old.avi'));
+  ffmpeg(...picture(2), ...sound(2), '-c:v', 'mpeg4', '-c:a', 'aac', at('Sound only.mp4'));
+  ffmpeg(...picture(1), '-frames:v', '1', at('Sample.jpg'));
+  for (const name of ['Episode 2', 'episode 10']) copyFileSync(at('Show/Episode 1.mp4'), at(`Show/${name}.mp4`));
+  for (const name of HOSTILE) copyFileSync(at('Show/Episode 1.mp4'), at(join('Hostile', name)));
+  const cues = '1\n00:00:00,500 --> 00:00:10,000\nHello there\n';
+  for (const tag of ['en', 'pt-BR']) writeFileSync(at(`Sample.${tag}.srt`), cues);
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+// Starts a filmstrip and waits until it says where it listens.
+export async function serve(folder, port = 0, options = []) {
+  const process = spawn(BINARY, ['--port', String(port), ...options, folder], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = [];
+  createInterface({ input: process.stderr }).on('line', (line) => log.push(line));
+  const ended = new Promise((resolve) => process.once('exit', resolve));
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: process.stdout }).once('line', resolve);
+    process.once('error', reject);
+    ended.then(() => reject(new Error(`filmstrip did not start: ${log.join('\n')}`)));
+  });
+  const stop = (signal) => {
+    process.kill(signal);
+    return ended;
+  };
+  return { port: Number(new URL(url).port), log, stop };
+}

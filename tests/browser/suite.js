@@ -1,0 +1,333 @@
+// What a person does with the gallery and the player. The same for an address that browsers trust (127.0.0.1) and for
+// one that they don't (http://nas.test is no secure context) in Chromium; there in Firefox too, over WebDriver BiDi.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { chromium, firefox } from 'playwright-core';
+import { HOSTILE, makeFolder, serve } from './fixtures.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PATIENCE = 20_000;
+// What Chromium itself says of a connection that a test breaks.
+const BROKEN = /ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET|CONTENT_LENGTH)/;
+const PROGRAMS = {
+  chromium: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  firefox: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+};
+const LAUNCH = {
+  chromium: (executablePath) =>
+    chromium.launch({
+      executablePath,
+      args: [
+        '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP nas.test 127.0.0.1',
+      ],
+    }),
+  firefox: (executablePath) =>
+    firefox.launch({
+      executablePath,
+      channel: 'moz-firefox',
+      firefoxUserPrefs: { 'network.dns.localDomains': 'nas.test' },
+    }),
+};
+
+export function suite(host, name = 'chromium') {
+  const missing = !existsSync(PROGRAMS[name]) && !process.env.FILMSTRIP_TEST_ALL && `${PROGRAMS[name]} is not there`;
+  describe(`${name} at http://${host}`, { skip: missing }, () => {
+    let media, server, browser, context, page;
+    // What must not happen in any test: errors in the console, requests to anybody else.
+    let complaints, tolerated;
+    const at = (path) => `http://${host}:${server.port}${path}`;
+    const film = (expression) => page.evaluate(`(() => { const film = document.getElementById('film'); return ${expression}; })()`);
+    // Asked from here: the page's policy forbids Playwright's own way to wait, which needs eval.
+    const until = async (expression) => {
+      for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await pause(50)) {
+        if (await film(expression).catch(() => false)) return;
+      }
+      const state = '[film?.currentTime, film?.paused, film?.readyState, film?.networkState, film?.error?.message, document.body.innerText]';
+      assert.fail(`not in time: ${expression}; ${await film(state)}; ${complaints}`);
+    };
+    const open = async (path) => assert.equal((await page.goto(at(path))).status(), 200, path);
+
+    before(async () => {
+      media = makeFolder();
+      server = await serve(media.folder);
+      browser = await LAUNCH[name](PROGRAMS[name]);
+    });
+
+    after(async () => {
+      await browser?.close();
+      await server?.stop('SIGKILL');
+      media?.remove();
+    });
+
+    beforeEach(async () => {
+      context = await browser.newContext({ viewport: { width: 1280, height: 720 } });
+      context.setDefaultTimeout(PATIENCE);
+      page = await context.newPage();
+      complaints = [];
+      tolerated = /^$/;
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
+      context.on('request', (request) => {
+        if (new URL(request.url()).hostname !== host) complaints.push(`elsewhere: ${request.url()}`);
+      });
+    });
+
+    afterEach(async () => {
+      await context.close();
+      assert.deepEqual(complaints.filter((complaint) => !tolerated.test(complaint)), []);
+    });
+
+    test('the gallery lists, filters and enters a folder', async () => {
+      await open('/');
+      assert.equal(await page.evaluate('isSecureContext'), host !== 'nas.test');
+      assert.deepEqual(await page.locator('.listed b').allTextContents(), ['Hostile', 'Show', 'Big', 'Old', 'Sample', 'Sound only']);
+      assert.equal(await page.locator('video').count(), 0);
+      await page.keyboard.press('/');
+      await page.keyboard.type('SAM');
+      assert.deepEqual(await page.locator('.listed b:visible').allTextContents(), ['Sample']);
+      assert.equal(await page.locator('#found').textContent(), '1 found');
+      await page.keyboard.type('xyz');
+      await page.getByText('Nothing on this page has that name.').waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('link', { name: 'Show' }).click();
+      await page.getByRole('heading', { name: 'Show', level: 1 }).waitFor();
+      assert.deepEqual(await page.locator('.listed b').allTextContents(), ['Episode 1', 'Episode 2', 'episode 10']);
+      await page.getByRole('navigation', { name: 'Folders above' }).getByRole('link').click();
+      await page.waitForURL(at('/'));
+    });
+
+    test('a film plays, seeks, pauses, and goes on there after a reload', async () => {
+      await open('/');
+      await page.getByRole('link', { name: /Sample/ }).click();
+      await until('film.readyState > 0');
+      assert.equal(await film("film.querySelector('source').hasAttribute('type') || film.preload !== 'metadata'"), false);
+      await page.keyboard.press('k');
+      await until('film.currentTime > 0.3 && !film.paused');
+      await page.keyboard.press('8');
+      await until('film.currentTime > 16.2 && !film.seeking');
+      await page.keyboard.press(' ');
+      await until('film.paused');
+      const left = await film('film.currentTime');
+      await page.reload();
+      await until(`Math.abs(film.currentTime - ${left}) < 0.5`);
+      assert.equal(await film('film.paused'), true);
+      await page.goto(at('/'));
+      const bar = page.locator('.listed progress');
+      assert.ok(Math.abs((await bar.evaluate((it) => it.value / it.max)) - left / 20) < 0.05);
+      const row = page.getByRole('region', { name: 'Continue watching' }).or(page.locator('#continue'));
+      assert.deepEqual(await row.locator('b').allTextContents(), ['Sample']);
+      await row.getByRole('button', { name: 'Forget where I was in Sample' }).click();
+      await row.waitFor({ state: 'hidden' });
+      assert.equal(await page.locator('progress').count(), 0);
+    });
+
+    test('the next episode comes by itself, unless that is turned off', async () => {
+      await open('/watch/Show/Episode%201.mp4');
+      await until('film.readyState > 0');
+      await page.keyboard.press('k');
+      await page.waitForURL(at('/watch/Show/Episode%202.mp4'));
+      await until('!film.paused && film.currentTime > 0.2');
+      assert.equal(await page.title(), 'Episode 2 \u00b7 filmstrip');
+      assert.equal(await page.evaluate("localStorage.getItem('filmstrip')"), '{}', 'what is finished is forgotten');
+      await page.getByLabel('Play the next one').uncheck();
+      await until('film.ended');
+      await page.reload();
+      assert.equal(await page.getByLabel('Play the next one').isChecked(), false);
+      await page.getByRole('link', { name: /Next/ }).click();
+      await page.waitForURL(at('/watch/Show/episode%2010.mp4'));
+      assert.equal(await page.locator('#next').count(), 0);
+      await until('film.readyState > 0');
+      await page.keyboard.press('p');
+      await page.waitForURL(at('/watch/Show/Episode%202.mp4'));
+      await page.goBack();
+      await page.getByRole('heading', { name: 'episode 10' }).waitFor();
+    });
+
+    test('every key does what the list says', async () => {
+      await context.route('**/subtitles/**', (route) =>
+        route.fulfill({ contentType: 'text/vtt', body: 'WEBVTT\n\n00:00.000 --> 00:19.000\nHello\n' }));
+      await open('/watch/Sample.mp4');
+      await until('film.readyState > 1');
+      const reaches = async (key, expression) => {
+        await page.keyboard.press(key);
+        await until(expression);
+      };
+      const near = (seconds) => `Math.abs(film.currentTime - ${seconds}) < 0.1`;
+      await reaches('5', near(10));
+      await reaches('l', near(20));
+      await reaches('j', near(10));
+      await reaches('ArrowLeft', near(5));
+      await reaches('ArrowRight', near(10));
+      await reaches('0', near(0));
+      await reaches('ArrowDown', 'Math.abs(film.volume - 0.9) < 0.01');
+      await reaches('ArrowUp', 'film.volume === 1');
+      await reaches('m', 'film.muted');
+      await reaches('m', '!film.muted');
+      await reaches('>', 'film.playbackRate === 1.25');
+      await reaches('<', 'film.playbackRate === 1');
+      await reaches('c', "film.textTracks[0].mode === 'showing' && film.textTracks[0].cues?.length === 1");
+      await reaches('c', "film.textTracks[1].mode === 'showing' && film.textTracks[0].mode === 'disabled'");
+      await reaches('c', "[...film.textTracks].every((track) => track.mode === 'disabled')");
+      await reaches('f', 'document.fullscreenElement === film');
+      await reaches('f', '!document.fullscreenElement');
+      await reaches('?', "document.getElementById('keys').open");
+      await page.keyboard.press('k');
+      assert.equal(await film('film.paused'), true, 'keys rest while the list is open');
+      await reaches('Escape', "!document.getElementById('keys').open");
+      // A button that has the focus keeps its space bar.
+      await page.getByRole('button', { name: 'Keyboard' }).focus();
+      await reaches(' ', "document.getElementById('keys').open");
+      await reaches('Escape', "!document.getElementById('keys').open");
+      // And with the focus on the film, a key counts once.
+      await page.locator('#film').focus();
+      await reaches(' ', '!film.paused && film.currentTime > 0.2');
+      await reaches('k', 'film.paused');
+      await page.getByLabel('Speed').selectOption('2');
+      await until('film.playbackRate === 2');
+      assert.equal(await page.evaluate("navigator.mediaSession.metadata.title"), 'Sample');
+    });
+
+    test('the whole gallery and player can be reached by the tab key', async () => {
+      for (const [path, wanted] of [
+        ['/', ['Skip to the videos', 'filmstrip', 'Filter this page', 'Show', 'Sample']],
+        ['/watch/Show/Episode%202.mp4', ['Show', 'Previous', 'Next', 'Play the next one', 'Speed', 'Keyboard', 'Play it elsewhere']],
+      ]) {
+        await open(path);
+        const reached = [];
+        for (let step = 0; step < 40; step++) {
+          await page.keyboard.press('Tab');
+          reached.push(await page.evaluate(() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()));
+        }
+        const order = wanted.map((name) => reached.findIndex((text) => text.includes(name)));
+        assert.ok(order.every((place, i) => place >= 0 && place >= (order[i - 1] ?? 0)), `${path}: ${order} in ${reached}`);
+      }
+    });
+
+    test('the film goes on after the server was killed and started again', async () => {
+      tolerated = BROKEN;
+      await open('/watch/Big.mp4');
+      await until('film.readyState > 2');
+      await page.keyboard.press('k');
+      await until('film.currentTime > 1');
+      await film('film.playbackRate = 8');
+      await server.stop('SIGKILL');
+      await page.getByText('The connection is gone.').waitFor();
+      const broken = await film('film.currentTime');
+      server = await serve(media.folder, server.port);
+      await until(`film.currentTime > ${broken} + 1 && !film.paused`);
+      await page.locator('#notice').waitFor({ state: 'hidden' });
+      assert.equal(await page.locator('#trouble').isVisible(), false);
+    });
+
+    test('the film goes on after a pause in which the server closed the connection', async () => {
+      tolerated = BROKEN;
+      const usual = server;
+      server = await serve(media.folder, 0, ['--stall-timeout', '2s']);
+      try {
+        await open('/watch/Big.mp4');
+        await until('film.readyState > 2');
+        await page.keyboard.press('k');
+        await until('film.currentTime > 1');
+        await page.keyboard.press('k');
+        await pause(10000);
+        assert.ok(server.log.some((line) => line.includes('the client stopped reading')), server.log.join('\n'));
+        const buffered = await film('film.buffered.end(film.buffered.length - 1)');
+        assert.ok(buffered < 105, `the browser read ${buffered} s of 110`);
+        await film('film.playbackRate = 8');
+        await page.keyboard.press('k');
+        await until(`film.currentTime > ${buffered} + 1`);
+        assert.equal(await page.locator('#trouble').isVisible(), false);
+      } finally {
+        await server.stop('SIGKILL');
+        server = usual;
+      }
+    });
+
+    test('on leaving, the film lets go of its connection, and comes back where it was', async () => {
+      await open('/watch/Sample.mp4');
+      await until('film.readyState > 0');
+      await page.keyboard.press('5');
+      await until('film.currentTime === 10 && !film.seeking');
+      await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+      assert.equal(await film('film.networkState'), 0);
+      await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+      await until('film.readyState > 0 && film.currentTime === 10');
+    });
+
+    for (const [file, sentence] of [
+      ['Old.avi', 'This browser can\u2019t play this kind of video.'],
+      ['Sound only.mp4', 'can\u2019t show its picture'],
+    ]) {
+      test(`${file}, which the browser can't decode, shows three ways on`, async () => {
+        await open(`/watch/${encodeURIComponent(file)}`);
+        const trouble = page.getByRole('alert');
+        await trouble.getByText(sentence).waitFor();
+        const href = (link) => trouble.getByRole('link', { name: link }).getAttribute('href');
+        assert.equal(await href('Open in VLC'), `/playlist.m3u?path=${encodeURIComponent(file)}`);
+        assert.equal(await href('Download'), `/video/${encodeURIComponent(file)}?download`);
+        await trouble.getByRole('button', { name: 'Copy address' }).click();
+        await trouble.getByRole('button', { name: 'Copied' }).waitFor();
+        const pasted = await context.newPage();
+        await pasted.goto(at('/'));
+        await pasted.locator('#filter').focus();
+        await pasted.keyboard.press('Control+V');
+        assert.equal(await pasted.locator('#filter').inputValue(), at(`/video/${encodeURIComponent(file)}`));
+      });
+    }
+
+    test('the three ways are in a menu always', async () => {
+      await open('/watch/Sample.mp4');
+      await page.getByText('Play it elsewhere').click();
+      const download = page.waitForEvent('download');
+      await page.locator('.menu').getByRole('link', { name: 'Download' }).click();
+      assert.equal((await download).suggestedFilename(), 'Sample.mp4');
+    });
+
+    test('hostile names do nothing', async () => {
+      await open('/?path=Hostile');
+      assert.equal(await page.locator('.cards a').count(), HOSTILE.length);
+      const addresses = await page.locator('.cards a').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+      for (const address of addresses) {
+        await open(address);
+        await until('film.readyState > 0');
+        assert.equal(await page.evaluate("'hacked' in window"), false, address);
+        await page.keyboard.press('5');
+        await until('film.currentTime > 1');
+      }
+      await open('/');
+      const shown = await page.locator('#continue b').count();
+      assert.ok(shown === 0 || !(await page.evaluate("'hacked' in window")));
+    });
+
+    test('nothing serious for axe, and no sideways scrolling at 360 pixels', async () => {
+      await open('/watch/Sample.mp4');
+      await until('film.readyState > 0');
+      await page.keyboard.press('5');
+      for (const colorScheme of ['light', 'dark']) {
+        for (const path of ['/', '/?path=Hostile', '/watch/Old.avi', '/watch/Show/Episode%202.mp4', `/watch/Hostile/${'y'.repeat(251)}.mp4`]) {
+          await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+          await page.setViewportSize({ width: 360, height: 740 });
+          await open(path);
+          if (path.endsWith('.avi')) await page.getByRole('alert').waitFor();
+          if (path.startsWith('/watch')) await page.getByText('Play it elsewhere').click();
+          const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+          assert.equal(await page.evaluate(wide), 0, path);
+          const { violations } = await axe(page);
+          const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+          const said = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
+          assert.deepEqual(said, [], `${colorScheme} ${path}`);
+        }
+      }
+    });
+  });
+}
+
+async function axe(page) {
+  await page.evaluate(AXE);
+  return page.evaluate('axe.run()');
+}
