@@ -6,6 +6,7 @@
 use super::escape::{Text, Url};
 use super::{base, day, document, size};
 use crate::library::listing::{Sidecar, Video, parent, stem};
+use crate::subtitles::label::label;
 
 /// The page of `video`, which stands between `previous` and `next` in its folder.
 ///
@@ -67,13 +68,12 @@ fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
 
 /// The subtitles of a sidecar, whose address ends in `.vtt` whatever the file is.
 fn track(sidecar: &Sidecar) -> String {
-    let language = sidecar.tag.split('.').next().unwrap_or_default();
-    let label = if sidecar.tag.is_empty() { "Subtitles" } else { &sidecar.tag };
+    let label = label(&sidecar.tag);
     format!(
         "<track kind=subtitles src=\"/subtitles/{}.vtt\" srclang=\"{}\" label=\"{}\">",
         Url(stem(&sidecar.name)),
-        Text(language.as_bytes()),
-        Text(label.as_bytes()),
+        Text(label.lang.as_bytes()),
+        Text(label.label.as_bytes()),
     )
 }
 
@@ -111,8 +111,8 @@ mod tests {
             "<a class=back href=\"/?path=s%201\">",
             "poster=\"/video/s%201/poster.jpg\"",
             "<source src=\"/video/s%201/e2.mp4\">",
-            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"\" label=\"Subtitles\">",
-            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" label=\"pt-BR.forced\">",
+            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\">",
+            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" label=\"Portuguese (Brazil, forced)\">",
             "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
             "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
             "href=\"/playlist.m3u?path=s%201/e2.mp4\"",
