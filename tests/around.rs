@@ -152,6 +152,11 @@ fn a_playlist_is_of_the_library_a_folder_or_a_video() {
     for nothing in ["none", "S%202", "../x", "%2e%2e", "//", "b%202.mp4/", ".hidden", "%ff"] {
         assert_eq!(get(server.address, &format!("/playlist.m3u?path={nothing}"), "").status, 404, "{nothing}");
     }
+    for (query, want) in [("", "playlist.m3u"), ("?path=S%201/", "S 1.m3u"), ("?path=S%201/e1.mkv", "e1.mkv.m3u")] {
+        let answer = get(server.address, &format!("/playlist.m3u{query}"), "");
+        let named = answer.field("content-disposition").unwrap();
+        assert!(named.starts_with(&format!("attachment; filename=\"{want}\";")), "{named}");
+    }
     let mut old = Client::connect(server.address);
     old.send("GET /playlist.m3u HTTP/1.0\r\n\r\n");
     assert_eq!(old.read("GET").status, 400, "without a host there are no absolute addresses");

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use crate::http::target;
 
 /// A name for text and for quoted attributes. Invalid UTF-8 and control characters become U+FFFD.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +21,6 @@ pub struct Url<'n>(
     /// The path.
     pub &'n [u8],
 );
-
-/// Everything but RFC 3986's unreserved characters (§2.3), and `/`.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +41,7 @@ impl fmt::Display for Text<'_> {
 
 impl fmt::Display for Url<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        percent_encode(self.0, RESERVED).fmt(f)
+        target::encode(self.0).fmt(f)
     }
 }
 

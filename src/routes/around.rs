@@ -1,9 +1,12 @@
 //! The routes to what is around a film: its subtitles, and the lists of films for players and programs.
 
+use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::time::SystemTime;
 
 use super::{Site, made};
+use crate::http::content_disposition;
 use crate::http::precondition::{Validators, Verdict, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
@@ -59,7 +62,9 @@ impl Site {
         };
         let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
         // A browser is to hand it to a player, rather than play it.
-        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", "attachment; filename=\"playlist.m3u\"")
+        let file = [if folder.is_empty() { b"playlist" } else { folder }, b".m3u"].concat();
+        let disposition = content_disposition::attachment(OsStr::from_bytes(&file).as_ref());
+        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition)
     }
 
     /// `/api/videos`: every video, for programs.

@@ -42,8 +42,9 @@ export function makeFolder() {
   ffmpeg(...picture(1), '-frames:v', '1', at('Sample.jpg'));
   for (const name of ['Episode 2', 'episode 10']) copyFileSync(at('Show/Episode 1.mp4'), at(`Show/${name}.mp4`));
   for (const name of HOSTILE) copyFileSync(at('Show/Episode 1.mp4'), at(join('Hostile', name)));
-  const cues = '1\n00:00:00,500 --> 00:00:10,000\nHello there\n';
-  for (const tag of ['en', 'pt-BR']) writeFileSync(at(`Sample.${tag}.srt`), cues);
+  const cues = '1\r\n00:00:00,500 --> 00:00:10,000\r\n<font color="red">Hello</font> & <script>there</script>\r\n';
+  writeFileSync(at('Sample.en.srt'), `\ufeff${cues}`, 'utf16le');
+  writeFileSync(at('Sample.pt-BR.vtt'), 'WEBVTT\n\n00:00.500 --> 00:10.000\nOl\u00e1\n');
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

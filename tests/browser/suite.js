@@ -302,6 +302,21 @@ export function suite(host, name = 'chromium') {
       assert.ok(shown === 0 || !(await page.evaluate("'hacked' in window")));
     });
 
+    test('subtitles of any kind are shown, and called by their language', async () => {
+      await open('/watch/Sample.mp4');
+      await until('film.textTracks.length === 2');
+      assert.deepEqual(await film('[...film.textTracks].map((track) => [track.language, track.label])'), [
+        ['en', 'English'],
+        ['pt-BR', 'Portuguese (Brazil)'],
+      ]);
+      await film('film.currentTime = 2');
+      for (const [at, text] of ['Hello & <script>there</script>', 'Ol\u00e1'].entries()) {
+        await film(`film.textTracks[${at}].mode = 'showing'`);
+        await until(`film.textTracks[${at}].activeCues?.length === 1`);
+        assert.equal(await film(`film.textTracks[${at}].activeCues[0].getCueAsHTML().textContent`), text);
+      }
+    });
+
     test('nothing serious for axe, and no sideways scrolling at 360 pixels', async () => {
       await open('/watch/Sample.mp4');
       await until('film.readyState > 0');
