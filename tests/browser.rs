@@ -19,7 +19,7 @@ fn the_gallery_and_the_player_work_in_a_browser() {
         return;
     }
     let mut suite = Command::new("node");
-    suite.args(["--test", "--test-concurrency=3", "--test-reporter=spec"]).current_dir(SUITE);
+    suite.args(["--test", "--test-reporter=spec"]).current_dir(SUITE);
     suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
     assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
 }
