@@ -19,12 +19,12 @@ fn the_gallery_and_the_player_work_in_a_browser() {
         return;
     }
     let mut suite = Command::new("node");
-    suite.args(["--test", "--test-concurrency=3", "--test-reporter=spec"]).current_dir(SUITE);
+    suite.args(["--test", "--test-reporter=spec"]).current_dir(SUITE);
     suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
     assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
 }
 
-/// Looks for what the suite needs and fetches its two packages; or says what is missing, and how to get it.
+/// Looks for what the suite needs and fetches its packages; or says what is missing, and how to get it.
 fn prepare() -> Result<(), String> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
     for (program, package) in
@@ -37,7 +37,8 @@ fn prepare() -> Result<(), String> {
             return Err(format!("{program} is missing (Debian: apt install {package})"));
         }
     }
-    if Path::new(SUITE).join("node_modules/playwright-core").exists() {
+    let packages = ["axe-core", "hls.js", "playwright-core"];
+    if packages.iter().all(|package| Path::new(SUITE).join("node_modules").join(package).exists()) {
         return Ok(());
     }
     let mut install = Command::new("npm");

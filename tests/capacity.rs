@@ -86,15 +86,15 @@ fn an_idle_connection_makes_room_and_nobody_gets_a_503() {
         })
         .collect();
     let started = Instant::now();
-    let mut newcomers = Vec::new();
     for number in 0..4 {
         let mut client = Client::connect(server.address);
         client.send(GET);
         assert_eq!(client.read("GET").status, 200, "newcomer {number}");
-        newcomers.push(client);
-        assert!(idle.remove(0).is_closed(), "the one that was idle longest went");
+        idle.push(client);
     }
     assert!(started.elapsed() < Duration::from_secs(3), "nobody had to wait for a place");
+    // Which ones went depends on when each worker saw its client idle; `admission::tests` hold that it is the oldest.
+    support::eventually("four of them made room", || idle.iter_mut().filter_map(Client::has_ended).count() == 4);
 }
 
 #[test]

@@ -25,16 +25,16 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
         page += &format!("<p class=notice>{}</p>\n", listing.left_out);
     }
     page += &format!(
-        "<section id=continue data-below=\"/watch/{}\" hidden><h2>Continue watching</h2><ul class=cards></ul></section>\n",
+        "<section id=continue data-below=\"/watch/{}\" hidden><h2>Continue watching</h2><ul class=cards role=list></ul></section>\n",
         if folder.is_empty() { String::new() } else { format!("{}/", Url(folder)) }
     );
     if !listing.folders.is_empty() {
-        page += "<section class=listed><h2>Folders</h2><ul class=folders>\n";
+        page += "<section class=listed><h2>Folders</h2><ul class=folders role=list>\n";
         listing.folders.iter().for_each(|folder| page += &folder_card(folder));
         page += "</ul></section>\n";
     }
     if !listing.videos.is_empty() {
-        page += "<section class=listed><h2>Videos</h2><ul class=cards>\n";
+        page += "<section class=listed><h2>Videos</h2><ul class=cards role=list>\n";
         listing.videos.iter().for_each(|video| page += &video_card(video));
         page += "</ul></section>\n";
     }

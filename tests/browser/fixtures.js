@@ -30,7 +30,7 @@ const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', 
 export function makeFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'filmstrip-browser-'));
   const at = (name) => join(folder, name);
-  for (const name of ['Show', 'Hostile']) mkdirSync(at(name));
+  for (const name of ['Show', 'Hostile', 'Many', 'Stream']) mkdirSync(at(name));
   ffmpeg(...picture(20), ...sound(20), ...h264, at('Sample.mp4'));
   ffmpeg(...picture(3), ...sound(3), ...h264, at('Show/Episode 1.mp4'));
   // 110 s at 12 Mbit/s, nearly all of it filler: more than a browser reads ahead (Chromium some 25 MiB, Firefox 60 s).
@@ -42,9 +42,11 @@ export function makeFolder() {
   ffmpeg(...picture(1), '-frames:v', '1', at('Sample.jpg'));
   for (const name of ['Episode 2', 'episode 10']) copyFileSync(at('Show/Episode 1.mp4'), at(`Show/${name}.mp4`));
   for (const name of HOSTILE) copyFileSync(at('Show/Episode 1.mp4'), at(join('Hostile', name)));
+  for (let number = 0; number < 10000; number++) writeFileSync(at(`Many/Film ${number}.mp4`), '');
   const cues = '1\r\n00:00:00,500 --> 00:00:10,000\r\n<font color="red">Hello</font> & <script>there</script>\r\n';
   writeFileSync(at('Sample.en.srt'), `\ufeff${cues}`, 'utf16le');
   writeFileSync(at('Sample.pt-BR.vtt'), 'WEBVTT\n\n00:00.500 --> 00:10.000\nOl\u00e1\n');
+  ffmpeg('-i', at('Sample.mp4'), '-c', 'copy', '-hls_time', '4', '-hls_playlist_type', 'vod', at('Stream/film.m3u8'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

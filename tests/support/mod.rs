@@ -276,6 +276,14 @@ impl Client {
         skipped
     }
 
+    /// `Some` when the server has closed the connection by now; nothing may have come before that.
+    pub fn has_ended(&mut self) -> Option<()> {
+        self.stream.set_nonblocking(true).unwrap();
+        let read = self.reader.read(&mut [0; 1]);
+        self.stream.set_nonblocking(false).unwrap();
+        matches!(read, Ok(0)).then_some(())
+    }
+
     /// All that still comes, until the connection ends in whatever way.
     pub fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

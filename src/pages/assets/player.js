@@ -85,12 +85,9 @@ film.addEventListener('loadedmetadata', () => {
 });
 
 function resume() {
-  const saved = stored(STORE, {})[film.dataset.watch];
-  if (saved) {
-    place = saved.at;
-    // What was already read won't be announced again.
-    if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
-  } else if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
+  place = stored(STORE, {})[film.dataset.watch]?.at ?? null;
+  // What was read before this script ran won't be announced again.
+  if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
 }
 
 // ---- A broken connection: come back to the same place, with growing waits.
@@ -140,7 +137,8 @@ async function tryAgain() {
   else comeBack();
 }
 
-film.addEventListener('error', failed, true); // `<source>` has the event of a film that never began
+// In the capturing phase: `<source>` has the event of a film that never began. Subtitles that fail are not the film.
+film.addEventListener('error', ({ target }) => target.localName !== 'track' && failed(), true);
 const hurry = () => lost && !document.hidden && tryAgain();
 addEventListener('online', hurry);
 document.addEventListener('visibilitychange', hurry);
