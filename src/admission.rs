@@ -254,6 +254,8 @@ impl Admission {
     /// Sends those away who have waited long enough, by `turn_away`; returns when the house is closed and nobody waits.
     pub fn watch_the_queue(&self, turn_away: impl Fn(&TcpStream)) {
         let mut state = self.lock();
+        // Whoever comes asks an idle client for its place. One who was too new for that, or busy, is asked later.
+        let mut ask_again: Option<Instant> = None;
         loop {
             let now = Instant::now();
             let closed = self.is_closed();
@@ -274,13 +276,18 @@ impl Admission {
             if closed && state.farewells.is_empty() {
                 return;
             }
-            // Somebody new, who was given a moment, may have become idle since.
-            let again = (!state.queue.is_empty()).then(|| {
-                self.dismiss_longest_idle(&state, None);
-                now + GRACE
-            });
+            ask_again = match ask_again {
+                _ if state.queue.is_empty() => None,
+                Some(at) if now < at => Some(at),
+                due => {
+                    if due.is_some() {
+                        self.dismiss_longest_idle(&state, None);
+                    }
+                    Some(now + GRACE)
+                }
+            };
             let until = |(_, until): &(_, Instant)| *until;
-            let next = [again, state.queue.front().map(|(_, until)| *until), state.farewells.front().map(until)];
+            let next = [ask_again, state.queue.front().map(|(_, until)| *until), state.farewells.front().map(until)];
             state = match next.into_iter().flatten().min() {
                 None => self.queued.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
