@@ -46,6 +46,10 @@ pub struct Arguments {
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE))]
     chunk_size: usize,
 
+    /// Let the kernel copy from file to socket (Linux)
+    #[arg(long)]
+    sendfile: bool,
+
     /// Connections at once; at the bound an idle one makes room, else a newcomer waits up to 3 s for a place before it
     /// gets a 503
     #[arg(long, value_name = "N", default_value = "1024",
@@ -104,6 +108,7 @@ impl From<Arguments> for Config {
             stall_timeout: arguments.stall_timeout,
             drain_timeout: arguments.drain_timeout,
             follow_symlinks: arguments.follow_symlinks,
+            sendfile: arguments.sendfile,
             cors: arguments.cors,
         }
     }

@@ -182,6 +182,9 @@ struct Connection<'a, T, H> {
     date: DateCache,
 }
 
+/// One of a transport's two ways to receive.
+type Receive<T> = fn(&mut T, &mut Vec<u8>, Instant) -> io::Result<usize>;
+
 /// What waiting for a request ended with.
 enum Arrival {
     /// A complete head lies in the inbox, there.
@@ -233,15 +236,18 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
     /// Waits until there is at least one byte of a request; whether it must be the last one.
     fn await_request(&mut self, new: bool, head_until: Instant) -> Result<bool, Ending> {
         let now = self.transport.now();
-        // What is already there needs no wait, and no word to anybody that this client is idle.
-        if !self.inbox.is_empty() || self.receive(now)? {
+        // What is already there needs no wait, and no word to anybody that this client is idle. A newcomer's request is,
+        // as a rule; the next one isn't.
+        if !self.inbox.is_empty() || (new && self.receive(now)?) {
             return Ok(false);
         }
         if !self.house.begin_idle(new) {
             return Err(Ending::MadeRoom);
         }
-        let until = if new { head_until } else { now + self.bounds.idle_timeout };
-        let arrived = self.receive(until)?;
+        let arrived = match new {
+            true => self.receive(head_until)?,
+            false => self.receive_by(T::receive_when_idle, now + self.bounds.idle_timeout)?,
+        };
         let last = self.house.begin_request();
         match arrived {
             true => Ok(last),
@@ -251,8 +257,12 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
 
     /// Receives what there is, until `until` at most; whether anything came.
     fn receive(&mut self, until: Instant) -> Result<bool, Ending> {
+        self.receive_by(T::receive, until)
+    }
+
+    fn receive_by(&mut self, receive: Receive<T>, until: Instant) -> Result<bool, Ending> {
         self.inbox.reserve(RECEIVE);
-        match self.transport.receive(&mut self.inbox, until) {
+        match receive(self.transport, &mut self.inbox, until) {
             Ok(0) if self.inbox.is_empty() => Err(Ending::ClientLeft),
             Ok(0) => Err(Ending::HalfAHead),
             Ok(_) => Ok(true),

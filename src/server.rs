@@ -75,6 +75,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Serve what symbolic links lead to outside the folder.
     pub follow_symlinks: bool,
+    /// Let the kernel copy from file to socket (`sendfile(2)`; Linux).
+    pub sendfile: bool,
     /// Who else's scripts may read: for players on other origins.
     pub cors: Option<Cors>,
 }
@@ -93,6 +95,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
             follow_symlinks: false,
+            sendfile: false,
             cors: None,
         }
     }
@@ -107,6 +110,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// There are too few descriptors for even one connection.
     Descriptors,
+    /// This system has no `sendfile(2)` as filmstrip uses it.
+    Sendfile,
 }
 
 impl std::fmt::Display for StartError {
@@ -137,6 +142,7 @@ impl std::fmt::Display for StartError {
                 _ => write!(f, "{address} can't be listened on: {error}"),
             },
             Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
+            Self::Sendfile => write!(f, "--sendfile works on Linux alone; leave it out"),
         }
     }
 }
@@ -145,7 +151,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
-            Self::Descriptors => None,
+            Self::Descriptors | Self::Sendfile => None,
         }
     }
 }
@@ -188,6 +194,9 @@ impl Server {
     /// # Errors
     /// [`StartError`], whose text says what is wrong and what to do.
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        if config.sendfile && !cfg!(target_os = "linux") {
+            return Err(StartError::Sendfile);
+        }
         let links = if config.follow_symlinks { Links::Followed } else { Links::Confined };
         let library = Library::open_with(&config.dir, links);
         let library = library.map_err(|error| StartError::Folder(config.dir.clone(), error))?;
@@ -201,10 +210,14 @@ impl Server {
         }
         let listen_on = |ip: &IpAddr| {
             let address = SocketAddr::new(*ip, config.port);
-            listen(address).map_err(|error| StartError::Listen(address, error))
+            listen(address, config.idle_timeout).map_err(|error| StartError::Listen(address, error))
         };
         let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
-        let pace = Pace { chunk_size: config.chunk_size.max(1), stall_timeout: config.stall_timeout };
+        let pace = Pace {
+            chunk_size: config.chunk_size.max(1),
+            stall_timeout: config.stall_timeout,
+            sendfile: config.sendfile,
+        };
         let bounds = Bounds { head_timeout: config.head_timeout, idle_timeout: config.idle_timeout, pace };
         let (site, admission) = (Site::new(library).with_cors(config.cors), Arc::new(Admission::new(limits)));
         site.metrics().ask(Arc::clone(&admission));
@@ -339,14 +352,14 @@ fn limits_within_descriptors(config: &Config, descriptors: usize) -> Option<Limi
 }
 
 /// A listener whose accepted sockets need no option set: they inherit them.
-fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn listen(address: SocketAddr, idle_timeout: Duration) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // So that 0.0.0.0 and [::] can be listened on beside each other.
         socket.set_only_v6(true)?;
     }
-    set_options(&socket)?;
+    set_options(&socket, idle_timeout)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from(socket);
@@ -355,7 +368,10 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// The options of every connection.
-fn set_options(socket: &Socket) -> io::Result<()> {
+fn set_options(socket: &Socket, idle_timeout: Duration) -> io::Result<()> {
+    // Also ends the listener's own wait in accept(2) every now and then, which does no harm.
+    #[cfg(target_os = "linux")]
+    socket.set_read_timeout(Some(idle_timeout))?;
     // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -391,7 +407,7 @@ impl Floor {
 
     fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         #[cfg(not(target_os = "linux"))]
-        let _ = stream.set_nodelay(true);
+        let _ = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(self.bounds.idle_timeout)));
         match self.admission.arrive(stream, peer) {
             Arrival::Admitted(client) => self.hand_over(client),
             Arrival::Waiting => {}

@@ -4,6 +4,7 @@
 //! is whole or visibly broken: where the file ends early or the client takes nothing, sending stops and the
 //! connection is closed by whoever called.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -47,7 +48,12 @@ pub struct Pace {
     pub chunk_size: usize,
     /// See [`STALL_BYTES`].
     pub stall_timeout: Duration,
+    /// Let the kernel copy what is more than a chunk (`sendfile(2)`).
+    pub sendfile: bool,
 }
+
+/// Bytes that the kernel copies at a time: what one call moves in one piece, on its way through a pipe.
+const SENDFILE_BYTES: u64 = 64 * 1024;
 
 /// Sends the head in `buffer` and then `body`. The buffer's content is gone afterwards, its memory is kept for the
 /// next response.
@@ -102,8 +108,11 @@ impl<T: Transport> Sender<'_, T> {
     }
 
     /// Sends bytes `start..end` of `file` after what the buffer holds; leaves nothing in it.
-    fn send_slice(&mut self, file: &impl FileExt, start: u64, end: u64, last: bool) -> Result<(), Break> {
+    fn send_slice(&mut self, file: &File, start: u64, end: u64, last: bool) -> Result<(), Break> {
         let chunk_size = self.pace.chunk_size as u64;
+        if self.pace.sendfile && end - start > chunk_size {
+            return self.send_by_kernel(file, start, end);
+        }
         let held_back = end - start > chunk_size && self.pace.chunk_size < self.transport.segment_size();
         let mut at = start;
         while at < end {
@@ -116,6 +125,27 @@ impl<T: Transport> Sender<'_, T> {
             self.filled += length;
             at += length as u64;
             self.flush(held_back && !(last && at == end))?;
+        }
+        Ok(())
+    }
+
+    /// The same without reading the file here.
+    fn send_by_kernel(&mut self, file: &File, start: u64, end: u64) -> Result<(), Break> {
+        self.flush(true)?;
+        let mut at = start;
+        while at < end {
+            match self.transport.send_file(file, at, SENDFILE_BYTES.min(end - at) as usize) {
+                Ok(0) => return Err(Break::Truncated),
+                Ok(taken) => {
+                    at += taken as u64;
+                    self.taken += taken as u64;
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => self.wait()?,
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Err(Break::Lost),
+                    _ => return Err(Break::Unreadable(error)),
+                },
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The trait is what lets every deadline be tested without sleeping: its clock belongs to it, and a scripted transport
 //! tells the time that its script says.
 
+use std::fs::File;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -25,12 +26,27 @@ pub trait Transport {
     /// [`io::ErrorKind::TimedOut`] at `until`; what the system says otherwise.
     fn receive(&mut self, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize>;
 
+    /// The same where a wait is to be expected, and `until` is the idle timeout from now.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    fn receive_when_idle(&mut self, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize> {
+        self.receive(buffer, until)
+    }
+
     /// Sends what the socket takes at once of `bytes`; says how much that was. `more` lets the system hold back less
     /// than a segment, for what follows.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when it takes nothing now; what the system says otherwise.
     fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize>;
+
+    /// Sends what the socket takes at once of the `length` bytes of `file` at `offset`, without reading them; says how
+    /// much that was. 0 is the file's end.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize>;
 
     /// Waits until [`Self::send`] would take something, or would fail.
     ///
@@ -45,17 +61,31 @@ pub trait Transport {
     fn segment_size(&mut self) -> usize;
 }
 
-/// The real one: a blocking TCP socket, asked never to block. Deadlines are kept by `poll(2)`.
+/// The real one: a TCP socket, asked never to block but where it is idle. Deadlines are kept by `poll(2)`, and the idle
+/// timeout by the socket itself (`SO_RCVTIMEO`), which saves two calls a request.
 #[derive(Debug)]
 pub struct Tcp<'s> {
     stream: &'s TcpStream,
+    nonblocking: bool,
     segment_size: Option<usize>,
 }
 
 impl<'s> Tcp<'s> {
     /// A transport over `stream`.
     pub fn new(stream: &'s TcpStream) -> Self {
-        Self { stream, segment_size: None }
+        Self { stream, nonblocking: false, segment_size: None }
+    }
+
+    /// Whatever the flags say of waiting first, it ends at `until`.
+    fn receive_with(&self, flags: RecvFlags, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize> {
+        loop {
+            match recv(self.stream, spare_capacity(buffer), flags) {
+                Ok((received, _)) => return Ok(received),
+                Err(Errno::AGAIN) => self.wait(PollFlags::IN, until)?,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// `poll(2)` for `events` until `until`.
@@ -86,14 +116,11 @@ impl Transport for Tcp<'_> {
     }
 
     fn receive(&mut self, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize> {
-        loop {
-            match recv(self.stream, spare_capacity(buffer), RecvFlags::DONTWAIT) {
-                Ok((received, _)) => return Ok(received),
-                Err(Errno::AGAIN) => self.wait(PollFlags::IN, until)?,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.receive_with(RecvFlags::DONTWAIT, buffer, until)
+    }
+
+    fn receive_when_idle(&mut self, buffer: &mut Vec<u8>, until: Instant) -> io::Result<usize> {
+        self.receive_with(RecvFlags::empty(), buffer, until)
     }
 
     fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
@@ -105,6 +132,27 @@ impl Transport for Tcp<'_> {
                 outcome => return Ok(outcome?),
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+        if !self.nonblocking {
+            // sendfile(2) has no flag for it.
+            self.stream.set_nonblocking(true)?;
+            self.nonblocking = true;
+        }
+        let mut at = offset;
+        loop {
+            match rustix::fs::sendfile(self.stream, file, Some(&mut at), length) {
+                Err(Errno::INTR) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn wait_writable(&mut self, until: Instant) -> io::Result<()> {
@@ -248,6 +296,12 @@ pub mod script {
             self.sent.push(bytes[..taken].to_vec());
             self.more.push(more);
             Ok(taken)
+        }
+
+        fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+            let mut bytes = vec![0; length];
+            let read = std::os::unix::fs::FileExt::read_at(file, &mut bytes, offset)?;
+            if read == 0 { Ok(0) } else { self.send(&bytes[..read], false) }
         }
 
         fn wait_writable(&mut self, until: Instant) -> io::Result<()> {

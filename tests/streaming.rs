@@ -231,13 +231,25 @@ fn thirty_two_clients_at_once_all_get_every_byte() {
 }
 
 #[test]
-fn any_chunk_size_sends_the_same_bytes() {
+fn any_chunk_size_sends_the_same_bytes_and_so_does_the_kernel() {
     let film = film(100_000);
     let folder = Folder::new().with("film.mp4", &film);
-    for chunk_size in [1, 1000, 4096, 65_536, 16 << 20] {
-        let server = Running::with(&folder, |config| config.chunk_size = chunk_size);
+    for (chunk_size, sendfile) in
+        [(1, false), (1000, false), (4096, false), (65_536, false), (16 << 20, false), (1, true), (4096, true)]
+    {
+        let server = Running::with(&folder, |config| {
+            config.chunk_size = chunk_size;
+            config.sendfile = sendfile;
+        });
         Session::both(server.address, |session| {
-            assert!(session.get("/video/film.mp4", &[("Range", "bytes=1-")]).body == film[1..], "{chunk_size}");
+            let shown = format!("{chunk_size} {sendfile}");
+            assert!(session.get("/video/film.mp4", &[("Range", "bytes=1-")]).body == film[1..], "{shown}");
+            assert_eq!(session.get("/video/film.mp4", &[("Range", "bytes=9-9")]).body, film[9..10], "{shown}");
+            let parts = session.get("/video/film.mp4", &[("Range", "bytes=5-50004,70000-")]);
+            assert_eq!(parts.status, 206, "{shown}");
+            for part in [&film[5..50_005], &film[70_000..]] {
+                assert!(parts.body.windows(part.len()).any(|window| window == part), "{shown}");
+            }
         });
     }
 }

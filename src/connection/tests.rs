@@ -6,7 +6,7 @@ use std::cell::Cell;
 const BOUNDS: Bounds = Bounds {
     head_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(15),
-    pace: Pace { chunk_size: 4096, stall_timeout: Duration::from_secs(60) },
+    pace: Pace { chunk_size: 4096, stall_timeout: Duration::from_secs(60), sendfile: false },
 };
 
 /// A house that answers with the target it was asked for, and says what it is told to of its places.

@@ -1,12 +1,11 @@
 use super::*;
 use crate::transport::script::Script;
-use std::fs::File;
 use std::io::Write;
 
 const CHUNK: usize = 4096;
 
 fn pace(chunk_size: usize) -> Pace {
-    Pace { chunk_size, stall_timeout: Duration::from_secs(60) }
+    Pace { chunk_size, stall_timeout: Duration::from_secs(60), sendfile: false }
 }
 
 /// An open file that has no name any more.
@@ -43,7 +42,8 @@ fn the_head_goes_out_with_the_first_chunk() {
 #[test]
 fn bodies_arrive_whole_whatever_the_chunk() {
     let film = film(10_000);
-    for chunk_size in [1, 7, 1447, 1448, CHUNK, 9_999, 10_000, 1 << 24] {
+    let chunk_sizes = [1, 7, 1447, 1448, CHUNK, 9_999, 10_000, 1 << 24];
+    for (chunk_size, sendfile) in chunk_sizes.into_iter().flat_map(|size| [(size, false), (size, true)]) {
         let parts = vec![("one".into(), 0..1), ("two".into(), 5000..9000), ("three".into(), 9999..10_000)];
         let rows = [
             (Body::Empty, Vec::new()),
@@ -57,7 +57,7 @@ fn bodies_arrive_whole_whatever_the_chunk() {
         ];
         for (body, want) in rows {
             let mut script = Script::new();
-            let sent = transmit(&mut script, &body, pace(chunk_size));
+            let sent = transmit(&mut script, &body, Pace { sendfile, ..pace(chunk_size) });
             assert!(sent.outcome.is_ok());
             assert_eq!((sent.body_bytes, body.len()), (want.len() as u64, want.len() as u64), "{chunk_size}");
             assert!(script.sent.concat() == [b"head", &want[..]].concat(), "{chunk_size}: {body:?}");
@@ -124,4 +124,26 @@ fn a_file_that_became_shorter_ends_the_response() {
     let mut script = Script::new();
     let sent = transmit(&mut script, &Body::Slice(file(b""), 0..20_000), pace(CHUNK));
     assert!(matches!(sent.outcome, Err(Break::Truncated)) && !sent.begun, "nothing was promised yet");
+}
+
+#[test]
+fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
+    let by_kernel = Pace { sendfile: true, ..pace(CHUNK) };
+    let film = film(1 << 20);
+    let mut steady = Script::new().takes_at_first(CHUNK);
+    let mut dripping = Script::new().takes_at_first(CHUNK);
+    for turn in 1..=300 {
+        steady = steady.takes(f64::from(turn) * 50.0, CHUNK);
+        dripping = dripping.takes(f64::from(turn), 60);
+    }
+    let body = Body::Slice(file(&film), 0..1 << 20);
+    assert!(transmit(&mut steady, &body, by_kernel).outcome.is_ok());
+    assert!(steady.sent.concat() == [b"head", &film[..]].concat());
+    let sent = transmit(&mut dripping, &body, by_kernel);
+    assert!(matches!(sent.outcome, Err(Break::Stalled)));
+    assert_eq!((dripping.elapsed(), sent.body_bytes), (60.0, (CHUNK - 4 + 60 * 60) as u64));
+
+    let sent = transmit(&mut Script::new(), &Body::Slice(file(&film[..10_000]), 0..20_000), by_kernel);
+    assert!(matches!(sent.outcome, Err(Break::Truncated)));
+    assert_eq!(sent.body_bytes, 10_000);
 }
