@@ -75,7 +75,7 @@ pub fn raise_open_files_limit() {
 pub fn answers(address: SocketAddr, path: &str) -> bool {
     let ask = || -> io::Result<bool> {
         let mut stream = connect(address, &Options::default())?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(&request(path, address, "Connection: close\r\n"))?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
         Ok(&status == b"HTTP/1.1 200")
@@ -106,10 +106,15 @@ fn connect(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// A request for the film, or bytes `first..` of it up to `last`.
-fn film_request(address: SocketAddr, first: u64, last: Option<u64>) -> Vec<u8> {
+/// A request's head. Made before it is sent, so that it is sent in one piece.
+fn request(path: &str, address: SocketAddr, fields: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n").into_bytes()
+}
+
+/// A request for the film from `first` on, up to `last` or to its end.
+fn range_request(address: SocketAddr, first: u64, last: Option<u64>) -> Vec<u8> {
     let last = last.map_or(String::new(), |last| last.to_string());
-    format!("GET {FILM} HTTP/1.1\r\nHost: {address}\r\nRange: bytes={first}-{last}\r\n\r\n").into_bytes()
+    request(FILM, address, &format!("Range: bytes={first}-{last}\r\n"))
 }
 
 /// Reads a response's head; its length, and that of what follows it. Some of that was read too: the third number.
@@ -192,7 +197,7 @@ fn watch_films(address: SocketAddr, options: Options, taken: &AtomicU64, over: &
     let mut stream = connect(address, &options)?;
     let mut sink = vec![0; DISCARD];
     loop {
-        write!(stream, "GET {FILM} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+        stream.write_all(&request(FILM, address, ""))?;
         let (_, size, read) = read_head(&stream, 200)?;
         let mut left = size as usize - read;
         while left > 0 {
@@ -259,9 +264,9 @@ struct Asker {
 /// Asks for ranges of `size` bytes.
 pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Duration) -> Outcome<Ranges> {
     let mut positions = Positions::new();
-    let mut request = || {
+    let mut next_request = || {
         let first = positions.next();
-        film_request(address, first, Some(first + size - 1))
+        range_request(address, first, Some(first + size - 1))
     };
     let mut sink = vec![0; DISCARD];
     let mut crowd = Crowd::new()?;
@@ -269,7 +274,7 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
     let mut whole = 0;
     for number in 0..CONNECTIONS {
         let mut stream = connect(address, &Options::default())?;
-        stream.write_all(&request())?;
+        stream.write_all(&next_request())?;
         let (head, body, read) = read_head(&stream, 206)?;
         let mut left = body as usize - read;
         while left > 0 {
@@ -281,7 +286,7 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
     }
     for asker in &mut askers {
         asker.asked = Instant::now();
-        asker.stream.write_all(&request())?;
+        asker.stream.write_all(&next_request())?;
     }
     let warm = Instant::now() + WARM_UP;
     let mut window = None;
@@ -308,7 +313,7 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
                 _ => {}
             }
             (asker.asked, asker.left) = (now, whole);
-            asker.stream.write_all(&request())?;
+            asker.stream.write_all(&next_request())?;
         }
     }
     let window = Window::close(window.ok_or("no window")?, processes, latencies.len() as u64);
@@ -316,7 +321,9 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
     for asker in &askers {
         let mut left = asker.left;
         while left > 0 {
-            left -= discard(&asker.stream, &mut sink, left, RecvFlags::empty())?.filter(|&n| n > 0).ok_or("an early end")?;
+            left -= discard(&asker.stream, &mut sink, left, RecvFlags::empty())?
+                .filter(|&n| n > 0)
+                .ok_or("an early end")?;
         }
         if discard(&asker.stream, &mut sink, 1, RecvFlags::DONTWAIT)?.is_some() {
             return Err("responses differ in length".into());
@@ -333,7 +340,7 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
 
 /// Small files, each on a connection of its own.
 pub fn newcomers(address: SocketAddr, processes: &Processes, length: Duration) -> Outcome<Window> {
-    let request = format!("GET {SMALL} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").into_bytes();
+    let request = request(SMALL, address, "Connection: close\r\n");
     let come = || -> io::Result<TcpStream> {
         let mut stream = connect(address, &Options::default())?;
         stream.write_all(&request)?;
@@ -400,7 +407,7 @@ pub fn seeks(address: SocketAddr, processes: &Processes, streams: usize, count: 
         let mut seek = || -> Outcome<f64> {
             let wish = Instant::now();
             let mut stream = connect(address, &Options::default())?;
-            stream.write_all(&film_request(address, positions.next(), None))?;
+            stream.write_all(&range_request(address, positions.next(), None))?;
             let mut first = [0; 12];
             stream.read_exact(&mut first)?;
             match &first {
@@ -430,7 +437,7 @@ pub fn seeks(address: SocketAddr, processes: &Processes, streams: usize, count: 
 fn drain(address: SocketAddr, streams: usize, taken: &AtomicU64, over: &AtomicBool) -> Outcome<()> {
     let start = || -> io::Result<(TcpStream, u64)> {
         let mut stream = connect(address, &Options::default())?;
-        stream.write_all(&film_request(address, 0, None))?;
+        stream.write_all(&range_request(address, 0, None))?;
         Ok((stream, 0))
     };
     let mut crowd = Crowd::new()?;
@@ -495,7 +502,7 @@ pub fn viewers(
     for number in 0..count {
         let mut stream = connect(address, &options)?;
         let first = number as u64 * 4096 % (FILM_SIZE / 2);
-        stream.write_all(&film_request(address, first, None))?;
+        stream.write_all(&range_request(address, first, None))?;
         audience.push((stream, 0));
     }
     let window = Window::open(processes);

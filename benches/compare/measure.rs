@@ -85,10 +85,14 @@ pub const MEASURES: &[Measure] = &[
     steady("One stream, Ethernet-size segments", BULK, |server| bulk(server, 1, Some(ETHERNET))),
     steady("Ranges of 1 KiB, 32 kept connections", RANGES, |server| ranges(server, 1024)),
     steady("Ranges of 64 KiB, 32 kept connections", RANGES, |server| ranges(server, 64 * 1024)),
-    steady("New connections, 1 KiB each", &[Column::ratio("connections/s", 0), Column::ratio("CPU µs each", 1)], |server| {
-        let window = load::newcomers(server.address, &server.processes(), LENGTH)?;
-        Ok(vec![window.rate(), window.cost() * 1e6])
-    }),
+    steady(
+        "New connections, 1 KiB each",
+        &[Column::ratio("connections/s", 0), Column::ratio("CPU µs each", 1)],
+        |server| {
+            let window = load::newcomers(server.address, &server.processes(), LENGTH)?;
+            Ok(vec![window.rate(), window.cost() * 1e6])
+        },
+    ),
     steady(
         "First byte of a seek beside 50 streams",
         &[Column::ratio("p50 ms", 2), Column::plain("worst ms", 1), Column::plain("the streams, GB/s", 2)],
@@ -114,11 +118,7 @@ pub const MEASURES: &[Measure] = &[
     ),
 ];
 
-const fn steady(
-    title: &'static str,
-    columns: &'static [Column],
-    take: fn(&Running) -> Outcome<Vec<f64>>,
-) -> Measure {
+const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
     Measure { title, columns, rounds: Rounds::All, fresh: false, with_bare: true, take }
 }
 
