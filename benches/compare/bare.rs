@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::net::{SendFlags, send};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::Outcome;
+use crate::rounds::Outcome;
 
 /// The first argument that makes the benchmark's own program this server.
 pub const ARGUMENT: &str = "bare-loop";

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::Outcome;
+use crate::rounds::Outcome;
 
 /// The film's size in bytes: nine digits, as all its positions that are asked for have, so that every response of one
 /// kind has one length.

@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Socket, Type};
 
-use crate::Outcome;
 use crate::data::{FILM, FILM_SIZE, SMALL, SMALL_SIZE};
 use crate::measure::Processes;
+use crate::rounds::Outcome;
 
 /// A server that is silent for so long has failed.
 const SILENCE: Duration = Duration::from_secs(5);

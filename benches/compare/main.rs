@@ -6,6 +6,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
+//! | `rounds` | everybody in turns |
 //! | `data` | the folder that everybody serves |
 //! | `servers` | how each server is started, and ended |
 //! | `bare` | the least that a server of this shape can do: the limit |
@@ -15,94 +16,41 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark finds is printed")]
 
+// What is measured here is what Linux says of its processes (proc(5)), by clients that use its epoll.
+#[cfg(target_os = "linux")]
 mod bare;
+#[cfg(target_os = "linux")]
 mod data;
+#[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
 mod measure;
+#[cfg(target_os = "linux")]
 mod report;
+#[cfg(target_os = "linux")]
+mod rounds;
+#[cfg(target_os = "linux")]
 mod servers;
 
-use std::error::Error;
-use std::process::ExitCode;
-use std::time::Instant;
-
-use data::Data;
-use measure::{MEASURES, Measure};
-use report::Table;
-use servers::{Candidate, Running};
-
-/// Errors cross threads here, and end one figure or everything.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-fn main() -> ExitCode {
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bare::ARGUMENT, folder, port] => bare::serve(folder, port),
         // `cargo test --all-targets` runs this too, and wants no figures.
         _ if !arguments.iter().any(|argument| argument == "--bench") => Ok(()),
-        _ => compare(),
+        _ => rounds::compare(),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("compare: {error}");
-            ExitCode::FAILURE
+            std::process::ExitCode::FAILURE
         }
     }
 }
 
-fn compare() -> Outcome<()> {
-    let begun = Instant::now();
-    load::raise_open_files_limit();
-    let rounds = std::env::var("FILMSTRIP_BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse::<usize>())?.max(1);
-    let data = Data::make()?;
-    let mut notes = Vec::new();
-    let mut field = Vec::new();
-    for candidate in servers::candidates() {
-        match candidate.start(&data) {
-            Ok(running) => field.push((candidate, running)),
-            Err(reason) => notes.push(format!("{} is left out: {reason}.", candidate.name)),
-        }
-    }
-    let mut tables: Vec<Table> = MEASURES.iter().map(|measure| Table::new(measure, &field)).collect();
-    for round in 0..rounds {
-        for (measure, table) in MEASURES.iter().zip(&mut tables) {
-            if round < measure.rounds.of(rounds) {
-                eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
-                // Nobody is always the first.
-                field.rotate_left(1);
-                take(measure, table, round, &field, &data, &mut notes);
-            }
-        }
-    }
-    println!("# filmstrip side by side\n");
-    println!("{}", report::preamble(rounds, begun.elapsed()));
-    for note in notes {
-        println!("- {note}");
-    }
-    for table in &tables {
-        println!("\n{table}");
-    }
-    Ok(())
-}
-
-/// One figure of each server. One that fails costs a note and not the others' figures.
-fn take(
-    measure: &Measure,
-    table: &mut Table,
-    round: usize,
-    field: &[(Candidate, Running)],
-    data: &Data,
-    notes: &mut Vec<String>,
-) {
-    for (candidate, running) in field.iter().filter(|(candidate, _)| measure.concerns(candidate)) {
-        let figures = match measure.fresh {
-            true => candidate.start(data).and_then(|fresh| (measure.take)(&fresh)),
-            false => (measure.take)(running),
-        };
-        match figures {
-            Ok(figures) => table.add(round, candidate.name, figures),
-            Err(error) => notes.push(format!("round {}, {}, {}: {error}.", round + 1, measure.title, candidate.name)),
-        }
-    }
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("compare: this comparison needs Linux");
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::load;
+use crate::report::Column;
+use crate::rounds::Outcome;
 use crate::servers::{Candidate, Running};
-use crate::{Outcome, report::Column};
 
 /// How long one figure is taken.
 const LENGTH: Duration = Duration::from_millis(800);

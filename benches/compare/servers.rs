@@ -15,7 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::data::{Data, SMALL};
 use crate::measure::Processes;
-use crate::{Outcome, bare, load};
+use crate::rounds::Outcome;
+use crate::{bare, load};
 
 /// Nothing that is measured needs as many connections.
 const CONNECTIONS: usize = 9000;
