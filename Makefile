@@ -1,6 +1,6 @@
 # Everything one does with filmstrip while developing it. `make` alone lists the targets.
 
-.PHONY: help run test lint sample install clean
+.PHONY: help run test lint bench sample install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ lint: ## check format, clippy and docs, all warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+bench: ## measure the parts, then filmstrip beside the other servers that are here
+	cargo bench --locked --bench micro --bench compare
 
 sample: ## make the sample film anew (needs ffmpeg and the DejaVu fonts)
 	videos/make-countdown.sh

@@ -465,18 +465,21 @@ fn is_the_clients_doing(error: &io::Error) -> bool {
     )
 }
 
-/// A client's time in the house. Its place is given on when this is dropped, also by a panic.
+/// A client's time in the house. Where a panic ends it, its place is given on all the same.
 struct Visit {
     floor: Arc<Floor>,
     client: Option<Arc<Client>>,
 }
 
 impl Visit {
-    fn serve(self) {
-        if let Some(client) = &self.client {
+    /// Serves the client, and then whoever waits for its place, on this same thread.
+    fn serve(mut self) {
+        while let Some(client) = &self.client {
             let ending = connection::serve(Tcp::new(&client.stream), client.peer, self.floor.bounds, &self);
             self.floor.site.metrics().closed(ending);
             log::debug!("{} is gone: {ending:?}", client.peer);
+            let next = self.floor.admission.leave(client);
+            self.client = next;
         }
     }
 

@@ -1,0 +1,215 @@
+//! What is measured, and what the system says of a server's processes (proc(5)).
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::load;
+use crate::report::Column;
+use crate::rounds::Outcome;
+use crate::servers::{Candidate, Running};
+
+/// How long one figure is taken.
+const LENGTH: Duration = Duration::from_millis(800);
+
+/// How long viewers watch.
+const FILM_NIGHT: Duration = Duration::from_secs(4);
+
+/// What a client that announces Ethernet's segment size gets is 1448 bytes a segment, with TCP's time stamps.
+const ETHERNET: u32 = 1460;
+
+const GB: f64 = 1e9;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// One thing that is measured: a table.
+pub struct Measure {
+    /// The table's heading.
+    pub title: &'static str,
+    /// What the figures are.
+    pub columns: &'static [Column],
+    /// In which rounds.
+    pub rounds: Rounds,
+    /// On a server that was started for it.
+    pub fresh: bool,
+    /// Whether the limit of the shape has a row.
+    pub with_bare: bool,
+    /// Takes the columns' figures once.
+    pub take: fn(&Running) -> Outcome<Vec<f64>>,
+}
+
+/// In which rounds something is measured.
+#[derive(Clone, Copy)]
+pub enum Rounds {
+    /// In each.
+    All,
+    /// In half of them, since it takes long.
+    Half,
+}
+
+impl Rounds {
+    /// How many of `all` these are.
+    pub fn of(self, all: usize) -> usize {
+        match self {
+            Self::All => all,
+            Self::Half => all.div_ceil(2),
+        }
+    }
+}
+
+impl Measure {
+    /// Whether `candidate` has a row.
+    pub fn concerns(&self, candidate: &Candidate) -> bool {
+        self.with_bare || !candidate.is_bare()
+    }
+}
+
+const BULK: &[Column] = &[Column::ratio("GB/s", 2), Column::ratio("CPU-s/GB", 3)];
+const RANGES: &[Column] = &[
+    Column::ratio("requests/s", 0),
+    Column::ratio("CPU µs each", 1),
+    Column::plain("p50 ms", 2),
+    Column::ratio("p99 ms", 2),
+];
+const VIEWERS: &[Column] = &[
+    Column::plain("at full rate", 0),
+    Column::ratio("memory MiB", 1),
+    Column::plain("threads", 0),
+    Column::ratio("CPU-s/GB", 2),
+];
+
+/// Everything, in the order of the report.
+pub const MEASURES: &[Measure] = &[
+    steady("One stream", BULK, |server| bulk(server, 1, None)),
+    steady("Four streams", BULK, |server| bulk(server, 4, None)),
+    steady("One stream, Ethernet-size segments", BULK, |server| bulk(server, 1, Some(ETHERNET))),
+    steady("Ranges of 1 KiB, 32 kept connections", RANGES, |server| ranges(server, 1024)),
+    steady("Ranges of 64 KiB, 32 kept connections", RANGES, |server| ranges(server, 64 * 1024)),
+    steady(
+        "New connections, 1 KiB each",
+        &[Column::ratio("connections/s", 0), Column::ratio("CPU µs each", 1)],
+        |server| {
+            let window = load::newcomers(server.address, &server.processes(), LENGTH)?;
+            Ok(vec![window.rate(), window.cost() * 1e6])
+        },
+    ),
+    steady(
+        "First byte of a seek beside 50 streams",
+        &[Column::ratio("p50 ms", 2), Column::plain("worst ms", 1), Column::plain("the streams, GB/s", 2)],
+        |server| {
+            let seeks = load::seeks(server.address, &server.processes(), 50, 30)?;
+            Ok(vec![seeks.p50 * 1e3, seeks.worst * 1e3, seeks.window.rate() / GB])
+        },
+    ),
+    fresh("2,000 viewers at 2 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 2000, 2e6)),
+    fresh("6,000 viewers at 0.4 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
+    fresh(
+        "Start",
+        Rounds::All,
+        &[
+            Column::ratio("first answer after ms", 1),
+            Column::plain("memory then, MiB", 1),
+            Column::plain("program MB", 2),
+        ],
+        |server| {
+            let size = server.program_size.map_or(f64::NAN, |size| size as f64 / 1e6);
+            Ok(vec![server.start_up.as_secs_f64() * 1e3, server.processes().memory() as f64 / MIB, size])
+        },
+    ),
+];
+
+const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
+    Measure { title, columns, rounds: Rounds::All, fresh: false, with_bare: true, take }
+}
+
+const fn fresh(
+    title: &'static str,
+    rounds: Rounds,
+    columns: &'static [Column],
+    take: fn(&Running) -> Outcome<Vec<f64>>,
+) -> Measure {
+    Measure { title, columns, rounds, fresh: true, with_bare: false, take }
+}
+
+fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f64>> {
+    let window = load::bulk(server.address, &server.processes(), streams, segment, LENGTH)?;
+    Ok(vec![window.rate() / GB, window.cost() * GB])
+}
+
+fn ranges(server: &Running, size: u64) -> Outcome<Vec<f64>> {
+    let ranges = load::ranges(server.address, &server.processes(), size, LENGTH)?;
+    Ok(vec![ranges.window.rate(), ranges.window.cost() * 1e6, ranges.p50 * 1e3, ranges.p99 * 1e3])
+}
+
+fn viewers(server: &Running, count: usize, bits: f64) -> Outcome<Vec<f64>> {
+    let viewers = load::viewers(server.address, &server.processes(), count, bits, FILM_NIGHT)?;
+    let memory = viewers.memory as f64 / MIB;
+    Ok(vec![viewers.at_full_rate as f64, memory, viewers.threads as f64, viewers.window.cost() * GB])
+}
+
+/// A server's processes: the one that was started first, and those below it.
+pub struct Processes(Vec<u32>);
+
+impl Processes {
+    /// `root` and every process below it.
+    pub fn below(root: u32) -> Self {
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            if let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok())
+                && let Some(parent) = stat(process).and_then(|fields| fields.get(1)?.parse().ok())
+            {
+                children.entry(parent).or_default().push(process);
+            }
+        }
+        let mut found = vec![root];
+        let mut at = 0;
+        while let Some(process) = found.get(at) {
+            found.extend(children.remove(process).unwrap_or_default());
+            at += 1;
+        }
+        Self(found)
+    }
+
+    /// What they have used of the processors, in user mode and in the kernel.
+    pub fn cpu_seconds(&self) -> f64 {
+        let ticks = |process: &u32| {
+            let fields = stat(*process)?;
+            Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        };
+        self.0.iter().filter_map(ticks).sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64
+    }
+
+    /// Their memory in bytes, each page divided by how many share it.
+    pub fn memory(&self) -> u64 {
+        self.0.iter().filter_map(|process| field(*process, "smaps_rollup", "Pss:")).sum::<u64>() * 1024
+    }
+
+    /// Their threads.
+    pub fn threads(&self) -> u64 {
+        self.0.iter().filter_map(|process| field(*process, "status", "Threads:")).sum()
+    }
+
+    /// Ends all but the first, which is the caller's child.
+    pub fn kill_children(&self) {
+        for process in self.0.iter().skip(1) {
+            if let Some(process) = i32::try_from(*process).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// `/proc/<pid>/stat` from the third field on: what is before may hold anything, a space too.
+fn stat(process: u32) -> Option<Vec<String>> {
+    let line = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = line.rsplit_once(") ")?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+/// The number behind `name` in one of a process's files.
+fn field(process: u32, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,132 @@
+//! Figures as Markdown: the median of the rounds, and the median of the ratios to a peer of the same round.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use crate::measure::Measure;
+use crate::servers::{BARE, Candidate, PEER, Running};
+
+/// What a figure is.
+#[derive(Clone, Copy)]
+pub struct Column {
+    title: &'static str,
+    decimals: usize,
+    ratio: bool,
+}
+
+impl Column {
+    /// A figure whose ratio to the peers is shown.
+    pub const fn ratio(title: &'static str, decimals: usize) -> Self {
+        Self { title, decimals, ratio: true }
+    }
+
+    /// A figure that stands for itself.
+    pub const fn plain(title: &'static str, decimals: usize) -> Self {
+        Self { title, decimals, ratio: false }
+    }
+}
+
+/// One measure's figures.
+pub struct Table {
+    title: &'static str,
+    columns: &'static [Column],
+    /// Those that ratios are to, of those who are there.
+    peers: Vec<&'static str>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    server: &'static str,
+    /// The round, and its figures.
+    figures: Vec<(usize, Vec<f64>)>,
+}
+
+impl Table {
+    /// An empty one, with a row for each of `field` that the measure concerns.
+    pub fn new(measure: &Measure, field: &[(Candidate, Running)]) -> Self {
+        let servers = field.iter().map(|(candidate, _)| candidate).filter(|candidate| measure.concerns(candidate));
+        let rows: Vec<Row> = servers.map(|server| Row { server: server.name, figures: Vec::new() }).collect();
+        let there = |peer: &&str| rows.iter().any(|row| row.server == *peer);
+        Self {
+            title: measure.title,
+            columns: measure.columns,
+            peers: [PEER, BARE].into_iter().filter(there).collect(),
+            rows,
+        }
+    }
+
+    /// One server's figures of one round.
+    pub fn add(&mut self, round: usize, server: &str, figures: Vec<f64>) {
+        if let Some(row) = self.rows.iter_mut().find(|row| row.server == server) {
+            row.figures.push((round, figures));
+        }
+    }
+
+    fn median(&self, row: &Row, column: usize) -> f64 {
+        median(row.figures.iter().map(|(_, figures)| figures[column]))
+    }
+
+    /// The median of the ratios to `peer` in the rounds that both have.
+    fn ratio(&self, row: &Row, column: usize, peer: &str) -> f64 {
+        let Some(peer) = self.rows.iter().find(|row| row.server == peer) else { return f64::NAN };
+        let of_peer = |round| peer.figures.iter().find(|(of, _)| *of == round).map(|(_, figures)| figures[column]);
+        median(row.figures.iter().filter_map(|(round, figures)| Some(figures[column] / of_peer(*round)?)))
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "## {}\n\n| |", self.title)?;
+        let peers = |column: &Column| if column.ratio { self.peers.as_slice() } else { &[] };
+        for column in self.columns {
+            write!(f, " {} |", column.title)?;
+            for peer in peers(column) {
+                write!(f, " × {peer} |")?;
+            }
+        }
+        let width: usize = self.columns.iter().map(|column| 1 + peers(column).len()).sum();
+        write!(f, "\n|---|{}", "---:|".repeat(width))?;
+        for row in &self.rows {
+            write!(f, "\n| {} |", row.server)?;
+            for (at, column) in self.columns.iter().enumerate() {
+                write!(f, " {} |", figure(self.median(row, at), column.decimals))?;
+                for peer in peers(column) {
+                    write!(f, " {} |", figure(self.ratio(row, at, peer), 2))?;
+                }
+            }
+        }
+        writeln!(f)
+    }
+}
+
+/// What isn't known is a dash.
+fn figure(value: f64, decimals: usize) -> String {
+    if value.is_finite() { format!("{value:.decimals$}") } else { "–".into() }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => sorted[n / 2 - 1].midpoint(sorted[n / 2]),
+    }
+}
+
+/// What a reader has to know.
+pub fn preamble(rounds: usize, took: Duration) -> String {
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    format!(
+        "Medians of {rounds} rounds (viewers: of {half}) on {processors} processors, which the clients share; \
+         {took:.0?} in all, after which the load average was {load} (a quiet machine ends at about 2; beyond that the CPU \
+         columns say more than the rates). The ratios are medians of those within a round. Nobody writes an access log: filmstrip runs \
+         with `RUST_LOG=warn`. GB are 10^9 bytes. CPU is the server's own, in user mode and in the kernel; memory is the \
+         sum of its processes' proportional shares (PSS). The bare loop is the limit of the shape: read 4096 bytes, send \
+         4096 bytes, a thread for each connection, nothing checked.\n",
+        half = rounds.div_ceil(2),
+        load = load.join(", "),
+    )
+}
