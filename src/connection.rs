@@ -24,8 +24,8 @@ use crate::transport::Transport;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 256 * 1024;
 
-/// Bytes asked of the socket at a time; a usual head is below 1 KiB.
-const RECEIVE: usize = 4096;
+/// Bytes asked of the socket at a time, and held for each connection: a usual head is below 1 KiB.
+const RECEIVE: usize = 1024;
 
 /// The times and sizes of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -261,7 +261,7 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
     }
 
     fn receive_by(&mut self, receive: Receive<T>, until: Instant) -> Result<bool, Ending> {
-        self.inbox.reserve(RECEIVE);
+        self.inbox.reserve_exact(RECEIVE);
         match receive(self.transport, &mut self.inbox, until) {
             Ok(0) if self.inbox.is_empty() => Err(Ending::ClientLeft),
             Ok(0) => Err(Ending::HalfAHead),
