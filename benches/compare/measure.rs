@@ -213,3 +213,31 @@ fn field(process: u32, file: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
+
+/// What the processors have done since the machine started, in ticks.
+pub struct Machine {
+    busy: u64,
+    idle: u64,
+    /// What this process used, and its children that have ended.
+    ours: u64,
+}
+
+impl Machine {
+    /// As it is now.
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
+        // user, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen; the rest is counted there.
+        let sum = |from: std::ops::Range<usize>| ticks.get(from).into_iter().flatten().sum::<u64>();
+        let own = stat(std::process::id()).unwrap_or_default();
+        let ours = own.get(11..15).into_iter().flatten().flat_map(|ticks| ticks.parse::<u64>()).sum();
+        Self { busy: sum(0..3) + sum(5..8), idle: sum(3..5), ours }
+    }
+
+    /// The part of the processors that was used by others than this process and its children.
+    pub fn share_of_others_since(&self, before: &Self) -> f64 {
+        let (busy, idle) = (self.busy - before.busy, self.idle - before.idle);
+        busy.saturating_sub(self.ours - before.ours) as f64 / (busy + idle).max(1) as f64
+    }
+}

@@ -114,19 +114,19 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// What a reader has to know.
-pub fn preamble(rounds: usize, took: Duration) -> String {
+/// What a reader has to know. `others`: the part of the processors that was used by nobody here.
+pub fn preamble(rounds: usize, took: Duration, others: f64) -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<&str> = load.split_whitespace().take(3).collect();
+    let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
     format!(
-        "Medians of {rounds} rounds (viewers: of {half}) on {processors} processors, which the clients share; \
-         {took:.0?} in all, after which the load average was {load} (a quiet machine ends at about 2; beyond that the CPU \
-         columns say more than the rates). The ratios are medians of those within a round. Nobody writes an access log: filmstrip runs \
-         with `RUST_LOG=warn`. GB are 10^9 bytes. CPU is the server's own, in user mode and in the kernel; memory is the \
-         sum of its processes' proportional shares (PSS). The bare loop is the limit of the shape: read 4096 bytes, send \
-         4096 bytes, a thread for each connection, nothing checked.\n",
+        "Each figure is the median of {rounds} rounds (viewers: of {half}), each ratio the median of those within a round; \
+         {took:.0?} in all. {processors} processors, which the clients share; others used {others:.0} % of them meanwhile \
+         (above 5 %, believe the CPU columns rather than the rates). Congestion control: {control}. Nobody writes an access \
+         log: filmstrip runs with `RUST_LOG=warn`. GB are 10^9 bytes. CPU is the server's own, in user mode and in the \
+         kernel; memory is the sum of its processes' proportional shares (PSS). The bare loop is the limit of the shape: \
+         read 4096 bytes, send 4096 bytes, a thread for each connection, nothing checked.\n",
         half = rounds.div_ceil(2),
-        load = load.join(", "),
+        others = others * 100.0,
+        control = control.trim(),
     )
 }

@@ -1,20 +1,35 @@
 //! The rounds: everybody is measured in turns, and a failure costs one figure.
+//!
+//! A signal to stop ends the measuring, and then, as every other way out, the servers and the folder.
 
 use std::error::Error;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::data::Data;
 use crate::load;
-use crate::measure::{MEASURES, Measure};
+use crate::measure::{MEASURES, Machine, Measure};
 use crate::report::{self, Table};
 use crate::servers::{self, Candidate, Running};
 
 /// Errors cross threads here, and end one figure or everything.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// What the figure before leaves behind, connections that close above all, is done by then.
+const REST: Duration = Duration::from_millis(50);
+
 /// Measures everybody who is there, and prints what came of it.
 pub fn compare() -> Outcome<()> {
     let begun = Instant::now();
+    let before = Machine::now();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
     load::raise_open_files_limit();
     let rounds = std::env::var("FILMSTRIP_BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse::<usize>())?.max(1);
     let data = Data::make()?;
@@ -31,14 +46,17 @@ pub fn compare() -> Outcome<()> {
         for (measure, table) in MEASURES.iter().zip(&mut tables) {
             if round < measure.rounds.of(rounds) {
                 eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
-                // Nobody is always the first.
-                field.rotate_left(1);
                 take(measure, table, round, &field, &data, &mut notes);
+                if interrupted.load(Ordering::Relaxed) {
+                    return Err("interrupted".into());
+                }
             }
         }
     }
+    // What the servers used counts as ours once they have ended.
+    drop(field);
     println!("# filmstrip side by side\n");
-    println!("{}", report::preamble(rounds, begun.elapsed()));
+    println!("{}", report::preamble(rounds, begun.elapsed(), Machine::now().share_of_others_since(&before)));
     for note in notes {
         println!("- {note}");
     }
@@ -57,7 +75,11 @@ fn take(
     data: &Data,
     notes: &mut Vec<String>,
 ) {
-    for (candidate, running) in field.iter().filter(|(candidate, _)| measure.concerns(candidate)) {
+    // Nobody is always the first, whom the end of the measure before may still disturb.
+    let (late, early) = field.split_at(round % field.len().max(1));
+    let order = early.iter().chain(late).filter(|(candidate, _)| measure.concerns(candidate));
+    for (candidate, running) in order {
+        thread::sleep(REST);
         let figures = match measure.fresh {
             true => candidate.start(data).and_then(|fresh| (measure.take)(&fresh)),
             false => (measure.take)(running),
