@@ -14,9 +14,10 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
+use crate::config::Config;
 use crate::http::cors::Cors;
 use crate::lan;
-use crate::server::{Config, Handle, Server};
+use crate::server::{Handle, Server};
 
 /// The largest chunk, in bytes.
 const MAX_CHUNK_SIZE: u64 = 16 * 1024 * 1024;

@@ -26,6 +26,7 @@ pub mod access_log;
 mod admission;
 mod api;
 pub mod cli;
+mod config;
 mod connection;
 pub mod embed;
 pub mod http;
@@ -43,6 +44,7 @@ pub mod subtitles;
 mod throttle;
 mod transport;
 
+pub use config::{Config, StartError};
 pub use library::Library;
 pub use routes::Site;
-pub use server::{Config, Handle, Server, StartError, Stopped};
+pub use server::{Handle, Server, Stopped};

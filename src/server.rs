@@ -4,20 +4,18 @@
 //! the [`Pool`]. It outlives whatever the system does to it: descriptors, memory or threads running out, and
 //! connections that are gone before they are accepted.
 
+mod listener;
+
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-
 use crate::admission::{Admission, Arrival, Client, Limits};
+use crate::config::{Config, StartError};
 use crate::connection::{self, Bounds, House};
-use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::{Library, Links};
@@ -27,18 +25,9 @@ use crate::routes::Site;
 use crate::stream::Pace;
 use crate::throttle::Throttle;
 use crate::transport::Tcp;
+use listener::{is_the_clients_doing, listen, wake_accept};
 
-/// Connections that the system completes while the accept loop is busy; it is cut to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
-
-/// Bytes that the system keeps of a response and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
-/// half of them are left. Without a bound it is woken when a third of some megabytes is free, so that a client that
-/// takes 32 KiB a second was seen to stall for 5 s, as it was with 512 KiB; up to 128 KiB it was not, and no bound
-/// down to 16 KiB cost any speed.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 64 * 1024;
-
-/// The stack of a worker.
+/// The stack of a worker. It was seen to use 16 KiB of it, 24 KiB in a debug build; a page that is never touched costs no memory.
 const STACK_SIZE: usize = 128 * 1024;
 
 /// How long the accept loop rests when the system has nothing left to accept with: at first, and at most.
@@ -49,112 +38,6 @@ const WAITING: usize = 256;
 
 /// Descriptors for everything that is no connection: standard streams, listeners, the folder.
 const RESERVED_DESCRIPTORS: usize = 16;
-
-/// How a server is set up. [`Config::default`] is what the command line defaults to.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The folder to serve.
-    pub dir: PathBuf,
-    /// Addresses to listen on.
-    pub bind: Vec<IpAddr>,
-    /// The port, on each of them; 0 picks a free one for each.
-    pub port: u16,
-    /// Bytes copied to the socket at a time, 1 to 16 MiB.
-    pub chunk_size: usize,
-    /// Connections at once.
-    pub max_connections: usize,
-    /// Connections of one address at once; 0 for no limit of its own.
-    pub max_connections_per_ip: usize,
-    /// A request's head must be complete within this.
-    pub head_timeout: Duration,
-    /// How long a keep-alive connection may be idle.
-    pub idle_timeout: Duration,
-    /// A client that takes less than 4096 bytes within this is cut off.
-    pub stall_timeout: Duration,
-    /// How long running responses may go on once the server stops.
-    pub drain_timeout: Duration,
-    /// Serve what symbolic links lead to outside the folder.
-    pub follow_symlinks: bool,
-    /// Let the kernel copy from file to socket (`sendfile(2)`; Linux).
-    pub sendfile: bool,
-    /// Who else's scripts may read: for players on other origins.
-    pub cors: Option<Cors>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            dir: "videos".into(),
-            bind: vec![Ipv4Addr::LOCALHOST.into()],
-            port: 8000,
-            chunk_size: 4096,
-            max_connections: 1024,
-            max_connections_per_ip: 256,
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(15),
-            stall_timeout: Duration::from_secs(60),
-            drain_timeout: Duration::from_secs(30),
-            follow_symlinks: false,
-            sendfile: false,
-            cors: None,
-        }
-    }
-}
-
-/// Why a server didn't start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The folder can't be served.
-    Folder(PathBuf, io::Error),
-    /// The address can't be listened on.
-    Listen(SocketAddr, io::Error),
-    /// There are too few descriptors for even one connection.
-    Descriptors,
-    /// This system has no `sendfile(2)` as filmstrip uses it.
-    Sendfile,
-}
-
-impl std::fmt::Display for StartError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Folder(path, error) => match error.kind() {
-                io::ErrorKind::NotFound => {
-                    write!(f, "there is no folder {}; name the folder with your videos: filmstrip DIR", path.display())
-                }
-                io::ErrorKind::NotADirectory => {
-                    write!(f, "{} is no folder; name the folder that the videos are in", path.display())
-                }
-                io::ErrorKind::PermissionDenied => {
-                    write!(f, "{} may not be read; change its permissions or run as its owner", path.display())
-                }
-                _ => write!(f, "{} can't be served: {error}", path.display()),
-            },
-            Self::Listen(address, error) => match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    write!(f, "{address} is in use; stop what listens there or choose another port with --port")
-                }
-                io::ErrorKind::PermissionDenied => {
-                    write!(f, "{address} may not be listened on; choose a port above 1023 with --port")
-                }
-                io::ErrorKind::AddrNotAvailable => {
-                    write!(f, "{} is no address of this machine; choose another with --bind", address.ip())
-                }
-                _ => write!(f, "{address} can't be listened on: {error}"),
-            },
-            Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
-            Self::Sendfile => write!(f, "--sendfile works on Linux alone; leave it out"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
-            Self::Descriptors | Self::Sendfile => None,
-        }
-    }
-}
 
 /// A server that listens; [`Server::run`] makes it serve.
 pub struct Server {
@@ -315,27 +198,6 @@ impl Handle {
     }
 }
 
-/// Ends a blocking `accept(2)` for good. On Linux shutting the listener down does that, and refuses whoever comes later.
-#[cfg(target_os = "linux")]
-fn wake_accept(listener: &TcpListener) {
-    let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
-}
-
-/// Elsewhere a connection of our own wakes the accept loop, which then sees that it is over.
-#[cfg(not(target_os = "linux"))]
-fn wake_accept(listener: &TcpListener) {
-    if let Ok(mut address) = listener.local_addr() {
-        if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv4() {
-                Ipv4Addr::LOCALHOST.into()
-            } else {
-                std::net::Ipv6Addr::LOCALHOST.into()
-            });
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
-    }
-}
-
 /// How many files this process may have open at once.
 fn open_files_limit() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -349,35 +211,6 @@ fn limits_within_descriptors(config: &Config, descriptors: usize) -> Option<Limi
     let waiting = WAITING.min(for_clients / 8);
     let connections = config.max_connections.min((for_clients - 2 * waiting) / 2);
     (connections > 0).then_some(Limits { connections, per_address: config.max_connections_per_ip, waiting })
-}
-
-/// A listener whose accepted sockets need no option set: they inherit them.
-fn listen(address: SocketAddr, idle_timeout: Duration) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        // So that 0.0.0.0 and [::] can be listened on beside each other.
-        socket.set_only_v6(true)?;
-    }
-    set_options(&socket, idle_timeout)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
-/// The options of every connection.
-fn set_options(socket: &Socket, idle_timeout: Duration) -> io::Result<()> {
-    // Also ends the listener's own wait in accept(2) every now and then, which does no harm.
-    #[cfg(target_os = "linux")]
-    socket.set_read_timeout(Some(idle_timeout))?;
-    // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
-    // A phone that left the network without a word is found between requests too.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
 }
 
 impl Floor {
@@ -442,27 +275,6 @@ impl Floor {
         connection::turn_away(&stream);
         self.admission.see_off(stream);
     }
-}
-
-/// A connection that was gone before it was accepted, or that a firewall or a network error ended (accept(2)).
-fn is_the_clients_doing(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(
-            Errno::CONNABORTED
-                | Errno::INTR
-                | Errno::AGAIN
-                | Errno::PROTO
-                | Errno::PERM
-                | Errno::NETDOWN
-                | Errno::NOPROTOOPT
-                | Errno::HOSTDOWN
-                | Errno::HOSTUNREACH
-                | Errno::OPNOTSUPP
-                | Errno::NETUNREACH
-                | Errno::TIMEDOUT
-        )
-    )
 }
 
 /// A client's time in the house. Where a panic ends it, its place is given on all the same.

@@ -1,0 +1,114 @@
+//! How a server is set up: the options, validated once, and why a start may fail.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::http::cors::Cors;
+
+/// How a server is set up. [`Config::default`] is what the command line defaults to.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder to serve.
+    pub dir: PathBuf,
+    /// Addresses to listen on.
+    pub bind: Vec<IpAddr>,
+    /// The port, on each of them; 0 picks a free one for each.
+    pub port: u16,
+    /// Bytes copied to the socket at a time, 1 to 16 MiB.
+    pub chunk_size: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Connections of one address at once; 0 for no limit of its own.
+    pub max_connections_per_ip: usize,
+    /// A request's head must be complete within this.
+    pub head_timeout: Duration,
+    /// How long a keep-alive connection may be idle.
+    pub idle_timeout: Duration,
+    /// A client that takes less than 4096 bytes within this is cut off.
+    pub stall_timeout: Duration,
+    /// How long running responses may go on once the server stops.
+    pub drain_timeout: Duration,
+    /// Serve what symbolic links lead to outside the folder.
+    pub follow_symlinks: bool,
+    /// Let the kernel copy from file to socket (`sendfile(2)`; Linux).
+    pub sendfile: bool,
+    /// Who else's scripts may read: for players on other origins.
+    pub cors: Option<Cors>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dir: "videos".into(),
+            bind: vec![Ipv4Addr::LOCALHOST.into()],
+            port: 8000,
+            chunk_size: 4096,
+            max_connections: 1024,
+            max_connections_per_ip: 256,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            follow_symlinks: false,
+            sendfile: false,
+            cors: None,
+        }
+    }
+}
+
+/// Why a server didn't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The folder can't be served.
+    Folder(PathBuf, io::Error),
+    /// The address can't be listened on.
+    Listen(SocketAddr, io::Error),
+    /// There are too few descriptors for even one connection.
+    Descriptors,
+    /// This system has no `sendfile(2)` as filmstrip uses it.
+    Sendfile,
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path, error) => match error.kind() {
+                io::ErrorKind::NotFound => {
+                    write!(f, "there is no folder {}; name the folder with your videos: filmstrip DIR", path.display())
+                }
+                io::ErrorKind::NotADirectory => {
+                    write!(f, "{} is no folder; name the folder that the videos are in", path.display())
+                }
+                io::ErrorKind::PermissionDenied => {
+                    write!(f, "{} may not be read; change its permissions or run as its owner", path.display())
+                }
+                _ => write!(f, "{} can't be served: {error}", path.display()),
+            },
+            Self::Listen(address, error) => match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    write!(f, "{address} is in use; stop what listens there or choose another port with --port")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    write!(f, "{address} may not be listened on; choose a port above 1023 with --port")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    write!(f, "{} is no address of this machine; choose another with --bind", address.ip())
+                }
+                _ => write!(f, "{address} can't be listened on: {error}"),
+            },
+            Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
+            Self::Sendfile => write!(f, "--sendfile works on Linux alone; leave it out"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
+            Self::Descriptors | Self::Sendfile => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Listening sockets: their options, which every accepted connection inherits, and how a wait in `accept(2)` ends.
+
+use std::io;
+#[cfg(not(target_os = "linux"))]
+use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+/// Connections that the system completes while the accept loop is busy; it is cut to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Bytes that the system keeps of a response and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
+/// half of them are left. Without a bound it is woken when a third of some megabytes is free, so that a client that
+/// takes 32 KiB a second was seen to stall for 5 s, as it was with 512 KiB; up to 128 KiB it was not, and no bound
+/// down to 16 KiB cost any speed.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 * 1024;
+
+/// A listener whose accepted sockets need no option set: they inherit them.
+pub fn listen(address: SocketAddr, idle_timeout: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // So that 0.0.0.0 and [::] can be listened on beside each other.
+        socket.set_only_v6(true)?;
+    }
+    set_options(&socket, idle_timeout)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// The options of every connection.
+fn set_options(socket: &Socket, idle_timeout: Duration) -> io::Result<()> {
+    // Also ends the listener's own wait in accept(2) every now and then, which does no harm.
+    #[cfg(target_os = "linux")]
+    socket.set_read_timeout(Some(idle_timeout))?;
+    // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    // A phone that left the network without a word is found between requests too.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
+}
+
+/// Ends a blocking `accept(2)` for good. On Linux shutting the listener down does that, and refuses whoever comes later.
+#[cfg(target_os = "linux")]
+pub fn wake_accept(listener: &TcpListener) {
+    let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
+}
+
+/// Elsewhere a connection of our own wakes the accept loop, which then sees that it is over.
+#[cfg(not(target_os = "linux"))]
+pub fn wake_accept(listener: &TcpListener) {
+    if let Ok(mut address) = listener.local_addr() {
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    }
+}
+
+/// A connection that was gone before it was accepted, or that a firewall or a network error ended (accept(2)).
+pub fn is_the_clients_doing(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::AGAIN
+                | Errno::PROTO
+                | Errno::PERM
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+                | Errno::TIMEDOUT
+        )
+    )
+}
