@@ -3,21 +3,20 @@
 //! Every file is opened through a handle of the folder (`openat2` with `RESOLVE_BENEATH` on Linux), so that no name, no
 //! link and no race between looking and opening leads out of it. Names are bytes, as Unix has them.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use cap_std::fs::Dir;
 use rustix::io::Errno;
 
+use root::{Root, leads_out};
+
 pub mod listing;
+mod root;
 
 /// A folder of videos.
 #[derive(Debug)]
@@ -94,26 +93,16 @@ impl Library {
             return Err(OpenError::NotFound);
         }
         let handle = self.handle();
-        match open_beneath(&handle, OsStr::from_bytes(name)) {
+        match open_served(self.root(&handle), name) {
             Err(OpenError::NotFound | OpenError::Unavailable(_)) if self.reopen_if_dead(&handle) => {
-                open_beneath(&self.handle(), OsStr::from_bytes(name))
+                open_served(self.root(&self.handle()), name)
             }
-            Err(OpenError::LeadsOut) if self.links == Links::Followed => checked(
-                std::fs::OpenOptions::new()
-                    .read(true)
-                    .custom_flags(FLAGS)
-                    .open(self.path.join(OsStr::from_bytes(name)))?,
-            ),
-            Err(OpenError::LeadsOut) => open_beneath(&handle, &self.inner_path(name).ok_or(OpenError::LeadsOut)?),
             outcome => outcome,
         }
     }
 
-    /// Where below the folder a name leads that goes by an absolute link, if it comes back inside. Whatever is there
-    /// is opened beneath the handle all the same, so that nothing is won by a race.
-    fn inner_path(&self, name: &[u8]) -> Option<PathBuf> {
-        let target = self.path.join(OsStr::from_bytes(name)).canonicalize().ok()?;
-        Some(target.strip_prefix(self.path.canonicalize().ok()?).ok()?.to_owned())
+    fn root<'l>(&'l self, dir: &'l Dir) -> Root<'l> {
+        Root { dir, path: &self.path, links: self.links }
     }
 
     fn handle(&self) -> Arc<Dir> {
@@ -140,17 +129,9 @@ fn is_served(name: &[u8]) -> bool {
     !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !matches!(component, [] | [b'.', ..]))
 }
 
-/// A FIFO without a writer would hold the worker for ever; NONBLOCK means nothing to a regular file.
-const FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
-
-fn open_beneath(dir: &Dir, name: impl AsRef<Path>) -> Result<OpenFile, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(FLAGS);
-    checked(dir.open_with(name, &options)?.into_std())
-}
-
-/// An open file, if it is one that is served.
-fn checked(file: File) -> Result<OpenFile, OpenError> {
+/// Opens a name if it is a file that is served.
+fn open_served(root: Root<'_>, name: &[u8]) -> Result<OpenFile, OpenError> {
+    let file = root.open(name)?;
     let metadata = file.metadata().map_err(OpenError::Unavailable)?;
     if !metadata.is_file() {
         return Err(OpenError::NotFound);
@@ -181,15 +162,12 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// Whether this is cap-std's own error for a name that leads out: it has no number of the system's.
-fn leads_out(error: &io::Error) -> bool {
-    error.raw_os_error().is_none() && error.kind() == io::ErrorKind::PermissionDenied
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
     /// A folder of this test's own, removed when it ends.

@@ -29,9 +29,12 @@ impl std::str::FromStr for Cors {
             return Ok(Self::Anyone);
         }
         let host = text.strip_prefix("http://").or(text.strip_prefix("https://")).unwrap_or_default();
+        let own_port = if text.starts_with("https") { ":443" } else { ":80" };
         let is_host = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase() || "-._:[]".contains(c);
-        if host.is_empty() || !host.chars().all(is_host) {
-            return Err("write it like http://tv.local:8080, in lower case and without a path, or *");
+        if host.is_empty() || host.ends_with(own_port) || !host.chars().all(is_host) {
+            return Err(
+                "write it like http://tv.local:8080, in lower case, without a path and without a port that goes without saying, or *",
+            );
         }
         Ok(Self::Origin(text.into()))
     }
@@ -94,12 +97,22 @@ mod tests {
 
     #[test]
     fn an_origin_is_written_as_browsers_write_it() {
-        for good in ["*", "http://tv", "https://tv.local:8443", "http://[fd00::1]:80"] {
+        for good in ["*", "http://tv", "https://tv.local:8443", "http://[fd00::1]:81"] {
             assert!(good.parse::<Cors>().is_ok(), "{good}");
         }
-        for bad in
-            ["", "tv", "http://", "http://tv/", "HTTP://tv", "http://TV", "http://a b", "http://a\r\nX: y", "null"]
-        {
+        for bad in [
+            "",
+            "tv",
+            "http://",
+            "http://tv/",
+            "HTTP://tv",
+            "http://TV",
+            "http://a b",
+            "http://a\r\nX: y",
+            "null",
+            "http://tv:80",
+            "https://tv:443",
+        ] {
             assert!(bad.parse::<Cors>().is_err(), "{bad:?}");
         }
     }

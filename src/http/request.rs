@@ -329,7 +329,7 @@ fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
 }
 
 /// §3.2: the authority, where the target brings one, and the path with its query.
-fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), Refusal> {
+pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), Refusal> {
     if target.contains('#') {
         return Err(Refusal::MalformedTarget);
     }
@@ -369,7 +369,7 @@ fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str,
 
 /// RFC 3986 §3.2.2 and §3.2.3 without user information: a name, an IPv4 address or an IPv6 one in brackets, and
 /// perhaps a port.
-fn is_authority(text: &str) -> bool {
+pub(crate) fn is_authority(text: &str) -> bool {
     let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
             if address.is_empty() || !address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)) {

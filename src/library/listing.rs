@@ -1,22 +1,20 @@
 //! What is in the folder: the videos of one folder, or of the whole tree below it, with what lies beside them.
 //!
-//! A listing costs one read of the folder and one `statat` for each video; no video is opened. It goes through the
+//! A listing costs one read of the folder and one `statat` for each video; of what it lists it opens playlists alone, to tell a master from the others. It goes through the
 //! library's handle, so that a link which leads out of the folder is not there. Whatever the disk holds, a listing ends:
 //! the entries looked at, the depth and the time have bounds ([`Limits`]), links can't lead it in circles, and what it
 //! had to leave out it says ([`LeftOut`]).
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::fmt;
-use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant, SystemTime};
 
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirEntry, Metadata, ReadDir};
+use cap_std::fs::DirEntry;
 
-use super::{Library, Links, OpenError, is_served, leads_out, open_beneath};
+use super::root::Root;
+use super::{Library, OpenError, is_served, open_served};
 
 /// A file that plays: see "A video" in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,46 +114,11 @@ impl Library {
 
     /// Looks once, and once more where nothing was found because the folder's handle is dead.
     fn look(&self, survey: impl Fn(Root<'_>) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
-        let beyond = (self.links == Links::Followed).then_some(self.path.as_path());
         let handle = self.handle();
-        let outcome = survey(Root { dir: &handle, beyond });
+        let outcome = survey(self.root(&handle));
         let found = matches!(&outcome, Ok(listing) if !(listing.folders.is_empty() && listing.videos.is_empty()));
         // A folder that was deleted lists as an empty one.
-        if !found && self.reopen_if_dead(&handle) { survey(Root { dir: &self.handle(), beyond }) } else { outcome }
-    }
-}
-
-/// The library's folder as a survey sees it.
-#[derive(Clone, Copy)]
-struct Root<'l> {
-    dir: &'l Dir,
-    /// The folder's path, where links that lead out of it are followed.
-    beyond: Option<&'l Path>,
-}
-
-impl Root<'_> {
-    fn metadata(self, name: &[u8]) -> io::Result<Metadata> {
-        let name = OsStr::from_bytes(name);
-        self.or_beyond(self.dir.metadata(name), |path| {
-            std::fs::metadata(path.join(name)).map(Metadata::from_just_metadata)
-        })
-    }
-
-    fn entries(self, folder: &[u8]) -> io::Result<ReadDir> {
-        let name = OsStr::from_bytes(folder);
-        if name.is_empty() {
-            return self.dir.entries();
-        }
-        self.or_beyond(self.dir.read_dir(name), |path| {
-            Dir::open_ambient_dir(path.join(name), ambient_authority())?.entries()
-        })
-    }
-
-    fn or_beyond<T>(self, inside: io::Result<T>, outside: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-        match (inside, self.beyond) {
-            (Err(error), Some(path)) if leads_out(&error) => outside(path),
-            (inside, _) => inside,
-        }
+        if !found && self.reopen_if_dead(&handle) { survey(self.root(&self.handle())) } else { outcome }
     }
 }
 
@@ -345,7 +308,7 @@ impl<'l> Survey<'l> {
     /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
     fn is_master(&self, name: &[u8]) -> bool {
         let mut start = Vec::new();
-        let Ok(open) = open_beneath(self.root.dir, OsStr::from_bytes(name)) else { return false };
+        let Ok(open) = open_served(self.root, name) else { return false };
         let read = open.file.take(16 * 1024).read_to_end(&mut start);
         read.is_ok() && start.split(|&b| b == b'\n').any(|line| line.starts_with(b"#EXT-X-STREAM-INF:"))
     }
@@ -397,7 +360,9 @@ impl Kind {
         } else if let Some(rank) = place(&POSTERS) {
             Self::Poster(rank)
         } else {
-            place(&SUBTITLES).map_or(Self::Other, Self::Subtitles)
+            // As they are spelt where they are served: `/subtitles/` looks for these four.
+            let spelt = extension == extension.to_ascii_lowercase() || extension == extension.to_ascii_uppercase();
+            place(&SUBTITLES).filter(|_| spelt).map_or(Self::Other, Self::Subtitles)
         }
     }
 

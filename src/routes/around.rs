@@ -21,7 +21,7 @@ impl Site {
         let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
         let open = |extension: &[u8]| self.library.open_file(&[stem, extension].concat());
         let mut outcomes = [&b".vtt"[..], b".srt", b".VTT", b".SRT"].into_iter().map(open);
-        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound))) {
+        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound | OpenError::LeadsOut))) {
             None => return none(),
             Some(Err(error)) => return self.failed(&error, name),
             Some(Ok(open)) => open,

@@ -1,6 +1,9 @@
+use super::super::Links;
 use super::*;
 use proptest::prelude::*;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
@@ -198,7 +201,7 @@ fn a_listing_ends_at_its_limits_and_says_so() {
     let place = Place::new("limits", "a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
     let handle = library.handle();
-    let walk = |limits| Survey::new(Root { dir: &handle, beyond: None }, limits).walk(b"").unwrap();
+    let walk = |limits| Survey::new(library.root(&handle), limits).walk(b"").unwrap();
     let usual = Limits::default();
     assert!(walk(usual).left_out.is_nothing());
     assert!(walk(Limits { entries: 8, ..usual }).left_out.is_nothing());
@@ -234,9 +237,14 @@ fn links_out_of_the_folder_are_listed_where_they_are_followed() {
     symlink(outside.path(b"drive"), place.path(b"drive")).unwrap();
     symlink(outside.path(b"drive/Film.mp4"), place.path(b"Linked.mp4")).unwrap();
     symlink(place.path(b""), outside.path(b"drive/back")).unwrap();
-    for (links, want) in
-        [(Links::Confined, &["Inside.mp4"][..]), (Links::Followed, &["drive/Film.mp4", "Inside.mp4", "Linked.mp4"])]
-    {
+    symlink(place.path(b"Inside.mp4"), place.path(b"Absolute.mp4")).unwrap();
+    outside.write(b"hls/master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n");
+    outside.write(b"hls/low.m3u8", "#EXTM3U\n");
+    symlink(outside.path(b"hls"), place.path(b"hls")).unwrap();
+    for (links, want) in [
+        (Links::Confined, &["Absolute.mp4", "Inside.mp4"][..]),
+        (Links::Followed, &["drive/Film.mp4", "hls/master.m3u8", "Absolute.mp4", "Inside.mp4", "Linked.mp4"]),
+    ] {
         let library = Library::open_with(place.path(b""), links).unwrap();
         assert_eq!(names(&library.walk(b"").unwrap()).1, want, "{links:?}");
     }

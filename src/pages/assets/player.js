@@ -118,7 +118,7 @@ async function failed() {
   if (!network && (await probe())) {
     lost = false;
     say('');
-    explain('This browser can’t play this kind of video. Another player can:');
+    explain('This browser can’t play this video. Another player may:');
   } else comeBack();
 }
 
@@ -311,6 +311,8 @@ document.addEventListener('keydown', (event) => {
   action();
 }, true);
 byId('help').addEventListener('click', KEYS['?']);
+// It opens downwards, where the window may end.
+document.querySelector('.menu').addEventListener('toggle', () => byId('menu-ways').scrollIntoView({ block: 'nearest' }));
 
 // ---- The lock screen.
 
