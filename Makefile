@@ -9,8 +9,8 @@ run: ## build, and serve videos/ on http://127.0.0.1:8000/
 	cargo run --release --locked -- videos
 
 test: ## run every test; those whose tools are missing say so
-	cargo test --locked --all-targets
-	cargo test --locked --doc
+	cargo test --locked
+	cargo test --locked --bench micro --bench compare
 
 lint: ## check format, clippy and docs, all warnings denied
 	cargo fmt --all --check

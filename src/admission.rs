@@ -165,7 +165,7 @@ impl Admission {
         }
         state.queue.push_back((client, Instant::now() + WAIT));
         self.waiting.store(state.queue.len(), Ordering::SeqCst);
-        self.dismiss_longest_idle(&state, full_address.then_some(address));
+        self.ask_for_places(&state);
         drop(state);
         self.queued.notify_one();
         Arrival::Waiting
@@ -173,20 +173,31 @@ impl Admission {
 
     /// Tells the client that has been idle longest to go. Whether there was one.
     pub fn make_room(&self) -> bool {
-        self.dismiss_longest_idle(&self.lock(), None)
+        self.idle(&self.lock()).into_iter().any(|(since, client)| client.dismiss(since))
     }
 
-    fn dismiss_longest_idle(&self, state: &State, address: Option<IpAddr>) -> bool {
+    /// The clients that may be told to go, the one that has been idle longest first.
+    fn idle<'s>(&self, state: &'s State) -> Vec<(u64, &'s Client)> {
         let now = self.microseconds();
-        let mut idle: Vec<(u64, u64, &Arc<Client>)> = state
-            .inside
-            .values()
-            .filter(|client| address.is_none_or(|address| client.address == address))
-            .map(|client| (client.phase.load(Ordering::SeqCst), client.number, client))
-            .filter(|(since, ..)| *since <= now)
-            .collect();
-        idle.sort_unstable_by_key(|(since, number, _)| (*since, *number));
-        idle.into_iter().any(|(since, _, client)| client.dismiss(since))
+        let phases = state.inside.values().map(|client| (client.phase.load(Ordering::SeqCst), &**client));
+        let mut idle: Vec<_> = phases.filter(|(since, _)| *since <= now).collect();
+        idle.sort_unstable_by_key(|(since, client)| (*since, client.number));
+        idle
+    }
+
+    /// Tells an idle client to go for each who waits, as far as there are any whose place would help, and as far as
+    /// nobody was told for them before.
+    fn ask_for_places(&self, state: &State) {
+        let told = state.inside.values().filter(|client| client.phase.load(Ordering::SeqCst) == LEAVING).count();
+        let mut idle = self.idle(state);
+        for (waiting, _) in state.queue.iter().skip(told) {
+            let own_place_only = self.limits.address_is_full(state.places_of(waiting.address));
+            let helps = |client: &Client| !own_place_only || client.address == waiting.address;
+            if let Some(at) = idle.iter().position(|(_, client)| helps(client)) {
+                let (since, client) = idle.remove(at);
+                client.dismiss(since);
+            }
+        }
     }
 
     fn microseconds(&self) -> u64 {
@@ -281,7 +292,7 @@ impl Admission {
                 Some(at) if now < at => Some(at),
                 due => {
                     if due.is_some() {
-                        self.dismiss_longest_idle(&state, None);
+                        self.ask_for_places(&state);
                     }
                     Some(now + GRACE)
                 }

@@ -14,13 +14,10 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
-use crate::config::Config;
+use crate::config::{Config, MAX_CHUNK_SIZE};
 use crate::http::cors::Cors;
 use crate::lan;
 use crate::server::{Handle, Server};
-
-/// The largest chunk, in bytes.
-const MAX_CHUNK_SIZE: u64 = 16 * 1024 * 1024;
 
 /// Streams the videos of a folder to every player on the network.
 #[derive(Debug, Parser)]
@@ -44,7 +41,7 @@ pub struct Arguments {
 
     /// Bytes copied to the socket at a time, 1 to 16777216 (16 MiB)
     #[arg(long, value_name = "BYTES", default_value = "4096",
-          value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE))]
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE as u64))]
     chunk_size: usize,
 
     /// Let the kernel copy from file to socket (Linux)
@@ -86,13 +83,13 @@ pub struct Arguments {
     cors: Option<Cors>,
 }
 
-/// A duration as people write it, above zero. A year is as good as for ever, and no clock overflows by it.
+/// A duration as people write it, above zero.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|_| "write it like 500ms, 10s or 2m".to_string())?;
     if duration.is_zero() {
         return Err("must be above zero".into());
     }
-    Ok(duration.min(Duration::from_secs(365 * 24 * 3600)))
+    Ok(duration)
 }
 
 impl From<Arguments> for Config {
@@ -144,10 +141,8 @@ fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
         let exposed = format!("Everyone on this network can watch and download everything below\n{}.", dir.display());
         match urls.first().and_then(|url| lan::qr_code(url)) {
             Some(code) if out.is_terminal() => {
-                let _ = writeln!(
-                    out,
-                    "\n{code}\nScan it with a phone, or type the first address into any browser.\n{exposed}"
-                );
+                let _ =
+                    writeln!(out, "\n{code}\nScan it with a phone, or type {} into any browser.\n{exposed}", urls[0]);
             }
             _ => log::warn!("{}", exposed.replace('\n', " ")),
         }

@@ -1,5 +1,6 @@
 //! How a server is set up: the options, validated once, and why a start may fail.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -58,6 +59,29 @@ impl Default for Config {
     }
 }
 
+/// No wait is shorter: the system counts a timeout of less than a microsecond as none.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// No wait is longer, as no clock overflows by it: a year is as good as for ever.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The largest chunk, in bytes: it is the memory that every stream takes.
+pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
+
+impl Config {
+    /// The same with every value brought within its bounds.
+    pub(crate) fn within_bounds(mut self) -> Self {
+        let durations =
+            [&mut self.head_timeout, &mut self.idle_timeout, &mut self.stall_timeout, &mut self.drain_timeout];
+        durations.into_iter().for_each(|duration| *duration = (*duration).clamp(SHORTEST, LONGEST));
+        self.chunk_size = self.chunk_size.clamp(1, MAX_CHUNK_SIZE);
+        self.max_connections = self.max_connections.max(1);
+        let mut known = HashSet::new();
+        self.bind.retain(|address| known.insert(*address));
+        self
+    }
+}
+
 /// Why a server didn't start.
 #[derive(Debug)]
 pub enum StartError {
@@ -76,15 +100,15 @@ impl std::fmt::Display for StartError {
         match self {
             Self::Folder(path, error) => match error.kind() {
                 io::ErrorKind::NotFound => {
-                    write!(f, "there is no folder {}; name the folder with your videos: filmstrip DIR", path.display())
+                    write!(f, "there is no folder {path:?}; name the folder with your videos: filmstrip DIR")
                 }
                 io::ErrorKind::NotADirectory => {
-                    write!(f, "{} is no folder; name the folder that the videos are in", path.display())
+                    write!(f, "{path:?} is no folder; name the folder that the videos are in")
                 }
                 io::ErrorKind::PermissionDenied => {
-                    write!(f, "{} may not be read; change its permissions or run as its owner", path.display())
+                    write!(f, "{path:?} may not be read; change its permissions or run as its owner")
                 }
-                _ => write!(f, "{} can't be served: {error}", path.display()),
+                _ => write!(f, "{path:?} can't be served: {error}; name another folder"),
             },
             Self::Listen(address, error) => match error.kind() {
                 io::ErrorKind::AddrInUse => {
@@ -96,7 +120,7 @@ impl std::fmt::Display for StartError {
                 io::ErrorKind::AddrNotAvailable => {
                     write!(f, "{} is no address of this machine; choose another with --bind", address.ip())
                 }
-                _ => write!(f, "{address} can't be listened on: {error}"),
+                _ => write!(f, "{address} can't be listened on: {error}; choose another address with --bind"),
             },
             Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
             Self::Sendfile => write!(f, "--sendfile works on Linux alone; leave it out"),
@@ -110,5 +134,37 @@ impl std::error::Error for StartError {
             Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
             Self::Descriptors | Self::Sendfile => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_brought_within_its_bounds() {
+        for duration in [Duration::ZERO, Duration::from_nanos(500), Duration::MAX] {
+            let config = Config {
+                head_timeout: duration,
+                idle_timeout: duration,
+                stall_timeout: duration,
+                drain_timeout: duration,
+                chunk_size: 0,
+                max_connections: 0,
+                bind: vec![Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()],
+                ..Config::default()
+            };
+            let config = config.within_bounds();
+            for bounded in [config.head_timeout, config.idle_timeout, config.stall_timeout, config.drain_timeout] {
+                assert!((SHORTEST..=LONGEST).contains(&bounded), "{duration:?}");
+            }
+            assert_eq!((config.chunk_size, config.max_connections, config.bind.len()), (1, 1, 1));
+        }
+    }
+
+    #[test]
+    fn a_failed_start_is_one_line_whatever_the_folder_is_called() {
+        let error = io::Error::from(io::ErrorKind::NotFound);
+        assert_eq!(StartError::Folder("no\nsuch".into(), error).to_string().lines().count(), 1);
     }
 }

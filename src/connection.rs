@@ -245,10 +245,15 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
             return Err(Ending::MadeRoom);
         }
         let arrived = match new {
-            true => self.receive(head_until)?,
-            false => self.receive_by(T::receive_when_idle, now + self.bounds.idle_timeout)?,
+            true => self.receive(head_until),
+            false => self.receive_by(T::receive_when_idle, now + self.bounds.idle_timeout),
         };
         let last = self.house.begin_request();
+        let arrived = match arrived {
+            // Being told to make room looks to the receiver as if the client had gone.
+            Err(Ending::ClientLeft) if last => return Err(Ending::MadeRoom),
+            arrived => arrived?,
+        };
         match arrived {
             true => Ok(last),
             false => Err(Ending::Idle),

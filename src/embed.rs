@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use tiny_http::{HTTPVersion, Request};
 
 use crate::http::date;
-use crate::http::request::{Fields, Head};
+use crate::http::request::{Fields, Head, is_authority, split_target};
 use crate::http::response::{Body, Response};
 use crate::routes::Site;
 
@@ -41,7 +41,9 @@ impl Site {
         let connection = (*request.http_version() < HTTPVersion(1, 1)).then_some("close");
         response.write_head(&mut bytes, &date::format(now).unwrap_or_default(), connection);
         let mut writer = request.into_writer();
+        let running = self.metrics().begin(&response.body);
         let sent = writer.write_all(&bytes).map_err(Failure::Client).and_then(|()| copy_body(&response, &mut writer));
+        drop(running);
         // What went out before it broke off isn't known here.
         self.metrics().end(response.status.0, if sent.is_ok() { response.body.len() } else { 0 }, None);
         match sent {
@@ -64,11 +66,14 @@ enum Failure {
 fn head_of(request: &Request) -> Head<'_> {
     let lines = request.headers().iter().map(|field| (field.field.as_str().as_str(), field.value.as_str().as_bytes()));
     let fields = Fields::from_pairs(lines);
+    let method = request.method().clone();
+    let (authority, target) = split_target(&method, request.url()).unwrap_or((None, request.url()));
+    let host = fields.get("host").filter(|host| is_authority(host));
     Head {
-        method: request.method().clone(),
-        target: request.url(),
+        method,
+        target,
         version: request.http_version().clone(),
-        authority: fields.get("host").unwrap_or_default(),
+        authority: authority.or(host).unwrap_or_default(),
         has_body: false,
         fields,
     }

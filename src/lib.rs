@@ -7,6 +7,9 @@
 //!                                                              on sockets)             socket)
 //! ```
 //!
+//! `examples/own_server.rs` and `examples/embed.rs` are complete programs; the second needs `tiny_http` 0.12, whose
+//! `Request` is in [`Site::respond`]'s signature.
+//!
 //! Data flows from left to right, and no room calls back to its left. [`Server`] is the whole of it; [`Site`] is the
 //! middle alone, for those who bring their own connections ([`embed`]).
 //!

@@ -60,8 +60,8 @@ impl Site {
         &self.metrics
     }
 
-    /// The response to a request that was made at `now`. Opens a file where the response is one, and
-    /// reads none but subtitles.
+    /// The response to a request that was made at `now`. Opens a file where the response is one, and reads none
+    /// but subtitles and, for a listing, playlists.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         let response = match head.method {
             Method::Get => self.get(head, now),
@@ -82,7 +82,7 @@ impl Site {
         };
         match &*target.path {
             b"/" => self.gallery(&target.value("path").unwrap_or_default()),
-            b"/health" => Response::text(200, "ok"),
+            b"/health" => made("text/plain; charset=utf-8", *b"ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
             b"/api/videos" => self.api(),
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
@@ -127,7 +127,8 @@ impl Site {
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
         };
         self.complaints.pass(|missed| {
-            log::warn!("\"{}\" {what} ({missed} more such warnings before)", name.escape_ascii());
+            let before = if missed > 0 { format!(" ({missed} more such warnings before)") } else { String::new() };
+            log::warn!("\"{}\" {what}{before}", name.escape_ascii());
         });
     }
 }

@@ -77,6 +77,7 @@ impl Server {
     /// # Errors
     /// [`StartError`], whose text says what is wrong and what to do.
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        let config = config.within_bounds();
         if config.sendfile && !cfg!(target_os = "linux") {
             return Err(StartError::Sendfile);
         }
@@ -84,6 +85,12 @@ impl Server {
         let library = Library::open_with(&config.dir, links);
         let library = library.map_err(|error| StartError::Folder(config.dir.clone(), error))?;
         let limits = limits_within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
+        let listen_on = |ip: &IpAddr| {
+            let address = SocketAddr::new(*ip, config.port);
+            listen(address, config.idle_timeout).map_err(|error| StartError::Listen(address, error))
+        };
+        let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
+        // Not before: a failed start says that it failed, and nothing else.
         if limits.connections < config.max_connections {
             log::warn!(
                 "only {} connections at once fit the limit of open files (ulimit -n), not {}",
@@ -91,16 +98,8 @@ impl Server {
                 config.max_connections
             );
         }
-        let listen_on = |ip: &IpAddr| {
-            let address = SocketAddr::new(*ip, config.port);
-            listen(address, config.idle_timeout).map_err(|error| StartError::Listen(address, error))
-        };
-        let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
-        let pace = Pace {
-            chunk_size: config.chunk_size.max(1),
-            stall_timeout: config.stall_timeout,
-            sendfile: config.sendfile,
-        };
+        let pace =
+            Pace { chunk_size: config.chunk_size, stall_timeout: config.stall_timeout, sendfile: config.sendfile };
         let bounds = Bounds { head_timeout: config.head_timeout, idle_timeout: config.idle_timeout, pace };
         let (site, admission) = (Site::new(library).with_cors(config.cors), Arc::new(Admission::new(limits)));
         site.metrics().ask(Arc::clone(&admission));
@@ -143,6 +142,9 @@ impl Server {
         let usher = spawn("usher", &floor, |floor| {
             floor.admission.watch_the_queue(|stream| {
                 floor.site.metrics().turned_away(TurnedAway::Waited);
+                floor.crowded.pass(|missed| {
+                    log::warn!("a client waited in vain for a place and was turned away ({missed} more before)");
+                });
                 connection::turn_away(stream);
             });
         })?;
@@ -208,8 +210,8 @@ fn open_files_limit() -> usize {
 /// client that waits or was turned away one. `None` when not even one connection fits.
 fn limits_within_descriptors(config: &Config, descriptors: usize) -> Option<Limits> {
     let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + config.bind.len() * 2)?;
-    let waiting = WAITING.min(for_clients / 8);
-    let connections = config.max_connections.min((for_clients - 2 * waiting) / 2);
+    let waiting = (for_clients / 8).clamp(1, WAITING);
+    let connections = config.max_connections.min((for_clients.saturating_sub(2 * waiting)) / 2);
     (connections > 0).then_some(Limits { connections, per_address: config.max_connections_per_ip, waiting })
 }
 
@@ -348,7 +350,9 @@ mod tests {
             (1024, Some(378)),
             (64, Some(18)),
             (40, Some(9)),
-            (20, Some(1)),
+            (24, Some(2)),
+            (22, Some(1)),
+            (20, None),
             (18, None),
             (3, None),
         ];

@@ -56,7 +56,7 @@ fn a_film_that_vanishes_is_replaced_or_grows_is_sent_as_it_was() {
         let mut body = vec![0; SIZE];
         client.read_exact(&mut body);
         assert!(body == whole, "{what}");
-        assert_eq!(client.read("GET").text(), "ok\n", "{what}: the next answer follows");
+        assert_eq!(client.read("GET").text(), "ok", "{what}: the next answer follows");
     }
 }
 

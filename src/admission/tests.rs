@@ -166,3 +166,26 @@ fn closing_ends_the_idle_and_waits_for_the_busy() {
         assert_eq!(house.wait_until_empty(now + Duration::from_secs(60), || false), 0);
     });
 }
+
+#[test]
+fn a_waiter_for_its_own_place_ends_nobody_elses_connection() {
+    let house = house(8, 1, 8);
+    let (_end1, _busy) = admitted(arrive(&house, A));
+    let (_end2, other) = admitted(arrive(&house, B));
+    assert!(house.begin_idle(&other, false));
+    assert!(matches!(arrive(&house, A), (_, Arrival::Waiting)));
+    house.ask_for_places(&house.lock());
+    assert!(!other.begin_request());
+}
+
+#[test]
+fn each_who_waits_is_asked_a_place_for_and_no_more() {
+    let house = house(4, 0, 16);
+    let inside: Vec<_> = (0..4).map(|_| admitted(arrive(&house, A))).collect();
+    let waiting: Vec<_> = [B, C, B].iter().map(|address| arrive(&house, address)).collect();
+    // All of them become idle, as newcomers do whose second of grace is over.
+    inside.iter().for_each(|(_, client)| client.phase.store(0, Ordering::SeqCst));
+    house.ask_for_places(&house.lock());
+    house.ask_for_places(&house.lock());
+    assert_eq!(inside.iter().filter(|(_, client)| client.begin_request()).count(), waiting.len());
+}

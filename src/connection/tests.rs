@@ -14,6 +14,8 @@ const BOUNDS: Bounds = Bounds {
 struct Echo {
     requests: Cell<usize>,
     full_after: Option<usize>,
+    /// The client is told to make room while it is idle.
+    dismisses: bool,
 }
 
 impl House for Echo {
@@ -27,7 +29,7 @@ impl House for Echo {
     }
 
     fn begin_request(&self) -> bool {
-        false
+        self.dismisses
     }
 
     fn is_cut(&self) -> bool {
@@ -197,4 +199,14 @@ fn where_the_house_is_closed_a_newcomer_is_still_answered_if_its_request_is_ther
     let mut silent = Script::new().stays();
     assert_eq!(run_in(&mut silent, &closed()), Ending::MadeRoom);
     assert_eq!((silent.sent.len(), silent.elapsed()), (0, 0.0));
+}
+
+#[test]
+fn an_idle_client_that_was_told_to_go_did_not_leave_by_itself() {
+    let house = Echo { dismisses: true, ..Echo::default() };
+    let mut script = Script::new().says(0.0, get("/"));
+    assert_eq!(run_in(&mut script, &house), Ending::MadeRoom);
+    let mut script = Script::new().says(0.0, get("/")).says(1.0, get("/late"));
+    assert_eq!(run_in(&mut script, &house), Ending::MadeRoom);
+    assert_eq!(statuses(&script), ["200", "200", "close"], "its request is still answered");
 }

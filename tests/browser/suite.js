@@ -333,7 +333,7 @@ export function suite(media, name, host) {
     });
 
     for (const [file, sentence] of [
-      ['Old.avi', 'This browser can\u2019t play this kind of video.'],
+      ['Old.avi', 'This browser can\u2019t play this video.'],
       ['Sound only.mp4', 'can\u2019t show its picture'],
     ]) {
       test(`${file}, which the browser can't decode, shows three ways on`, async () => {
