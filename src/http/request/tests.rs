@@ -1,6 +1,7 @@
 use super::Refusal::*;
 use super::*;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 /// What a server does with bytes that arrive all at once: scan, then parse.
 fn read(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
@@ -170,7 +171,8 @@ const SEEDS: [&str; 5] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    // The same mutations in every run; `fuzz/` has others.
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(9112), ..ProptestConfig::with_cases(2000) })]
 
     /// However the bytes are cut into arrivals, the outcome is the same.
     #[test]
