@@ -3,8 +3,8 @@
 //!
 //! Where Node, npm, Chromium or ffmpeg isn't there, one line says so and the test passes; with `FILMSTRIP_TEST_ALL=1`, as CI
 //! has it, that is a failure.
-#![allow(clippy::print_stderr)]
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -15,7 +15,8 @@ fn the_gallery_and_the_player_work_in_a_browser() {
     if let Err(missing) = prepare() {
         let strict = std::env::var_os("FILMSTRIP_TEST_ALL").is_some();
         assert!(!strict, "the browser tests can't run: {missing}");
-        eprintln!("skipped the browser tests: {missing}");
+        // Written past the test harness, which keeps to itself what a test that passes prints.
+        let _ = writeln!(std::io::stderr(), "skipped the browser tests: {missing}");
         return;
     }
     let mut suite = Command::new("node");

