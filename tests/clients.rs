@@ -130,7 +130,7 @@ const MISTAKEN: [(&str, &str); 2] = [
 
 #[test]
 fn a_linter_from_outside_finds_nothing_bad() {
-    let Some(httplint) = find_program("httplint", "none; PyPI: pip install httplint==2026.10.4") else { return };
+    let Some(httplint) = find_program("httplint", "PyPI: pip install httplint==2026.10.4") else { return };
     let film = fs::read(sample().join("countdown.mp4")).unwrap();
     let folder = Folder::new().with("film.mp4", film).with("page.html", "<!doctype html><p>Hello");
     let program = Program::start(folder.path(), &["--cors", "http://tv.local"]);

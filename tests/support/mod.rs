@@ -357,7 +357,8 @@ pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        let line = format!("skipped: {name} is not installed (Debian: apt-get install {package})");
+        let how = if package.contains(':') { package.into() } else { format!("Debian: apt-get install {package}") };
+        let line = format!("skipped: {name} is not installed ({how})");
         assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
         // Written past the test harness, which keeps to itself what a test that passes prints.
         let _ = writeln!(std::io::stderr(), "{line}");
