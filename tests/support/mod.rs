@@ -263,7 +263,12 @@ impl Client {
 
     /// Fills `buffer` with what comes next.
     pub fn read_exact(&mut self, buffer: &mut [u8]) {
-        self.reader.read_exact(buffer).unwrap();
+        assert!(self.try_read_exact(buffer));
+    }
+
+    /// The same; whether all of it came.
+    pub fn try_read_exact(&mut self, buffer: &mut [u8]) -> bool {
+        self.reader.read_exact(buffer).is_ok()
     }
 
     /// How many bytes still come, until the connection ends.
