@@ -13,7 +13,7 @@ use crate::http::cors::Cors;
 pub struct Config {
     /// The folder to serve.
     pub dir: PathBuf,
-    /// Addresses to listen on.
+    /// Addresses to listen on; none is 127.0.0.1.
     pub bind: Vec<IpAddr>,
     /// The port, on each of them; 0 picks a free one for each.
     pub port: u16,
@@ -76,6 +76,9 @@ impl Config {
         durations.into_iter().for_each(|duration| *duration = (*duration).clamp(SHORTEST, LONGEST));
         self.chunk_size = self.chunk_size.clamp(1, MAX_CHUNK_SIZE);
         self.max_connections = self.max_connections.max(1);
+        if self.bind.is_empty() {
+            self.bind = Self::default().bind;
+        }
         let mut known = HashSet::new();
         self.bind.retain(|address| known.insert(*address));
         self
@@ -160,6 +163,12 @@ mod tests {
             }
             assert_eq!((config.chunk_size, config.max_connections, config.bind.len()), (1, 1, 1));
         }
+    }
+
+    #[test]
+    fn without_an_address_it_is_the_default_one() {
+        let config = Config { bind: Vec::new(), ..Config::default() };
+        assert_eq!(config.within_bounds().bind, Config::default().bind);
     }
 
     #[test]

@@ -116,6 +116,7 @@ impl Server {
 
     /// The first address that it listens on, with the port that it got.
     pub fn local_addr(&self) -> SocketAddr {
+        // There is one at least: `Config::within_bounds` sees to that.
         self.local_addrs()[0]
     }
 
