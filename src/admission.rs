@@ -147,6 +147,11 @@ impl Admission {
         }
     }
 
+    /// The bounds.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// A newcomer is at the door.
     pub fn arrive(&self, stream: TcpStream, peer: SocketAddr) -> Arrival {
         let mut state = self.lock();
@@ -333,6 +338,13 @@ impl Admission {
         }
         drop(state);
         self.queued.notify_one();
+        self.left.notify_all();
+    }
+
+    /// Waits until [`Self::close`] was called.
+    pub fn wait_until_closed(&self) {
+        let is_open = |_: &mut State| !self.is_closed();
+        drop(self.left.wait_while(self.lock(), is_open).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Waits until everybody has left or `until` has come, or `enough` says so; how many are still inside.

@@ -1,11 +1,13 @@
 //! One client: requests in, responses out, one after the other on one connection, until a side has had enough.
 //!
-//! Every wait has an end: a request's head is complete by the head timeout, the time between requests is bounded by
-//! the idle timeout, sending by the stall clock, and the last words by a lingering close. Each way a connection can end
-//! has a name ([`Ending`]), and the log says which it was.
+//! A connection does what it can and then says what it waits for ([`Turn`]); who waits for it is not its business. Every
+//! wait has an end: a request's head is complete by the head timeout, the time between requests is bounded by the idle
+//! timeout, sending by the stall clock, and the last words by a lingering close. Each way a connection can end has a
+//! name ([`Ending`]), and the log says which it was.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::net::{SendFlags, send};
@@ -15,8 +17,8 @@ use crate::http::HTTPVersion;
 use crate::http::date::DateCache;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::Response;
-use crate::metrics::Metrics;
-use crate::stream::{self, Break, Pace};
+use crate::metrics::{Metrics, Stream};
+use crate::stream::{Break, Pace, Progress, Sending};
 use crate::transport::Transport;
 
 /// How long, and how many bytes, a client that is told something final may go on sending: closing at once would make
@@ -145,155 +147,191 @@ pub trait House {
     }
 }
 
-/// Serves the client behind `transport` until its connection ends, and says why it did. Closing is the caller's.
-pub fn serve<T: Transport>(mut transport: T, peer: SocketAddr, bounds: Bounds, house: &impl House) -> Ending {
-    let arrived = transport.now();
-    let mut connection = Connection {
-        transport: &mut transport,
-        peer,
-        bounds,
-        house,
-        inbox: Vec::new(),
-        outbox: Vec::new(),
-        date: DateCache::default(),
-    };
-    let ending = connection.serve(arrived);
-    let more_may_come = match ending {
-        Ending::Refused | Ending::Body | Ending::SlowHead => true,
-        Ending::ClientAsked => !connection.inbox.is_empty(),
-        Ending::MadeRoom => !connection.inbox.is_empty() || connection.receive(arrived) == Ok(true),
-        _ => false,
-    };
-    if more_may_come {
-        connection.linger();
-    }
-    ending
+/// What a connection waits for; by then it wants its turn, whatever came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Until there is something to receive.
+    Read(Instant),
+    /// Until the socket takes something.
+    Write(Instant),
+    /// For others to have theirs: it could go on, as far as it knows. If the socket takes nothing, then as above.
+    Again(Instant),
+    /// For nothing: it is over. Closing is the caller's.
+    Over(Ending),
 }
 
-struct Connection<'a, T, H> {
-    transport: &'a mut T,
-    peer: SocketAddr,
-    bounds: Bounds,
-    house: &'a H,
-    /// Bytes that were received and not yet used.
-    inbox: Vec<u8>,
-    /// The response being sent: its head, then chunk by chunk.
+/// What a worker has on its desk for whichever client it serves: nothing of it outlives a turn.
+#[derive(Debug, Default)]
+pub struct Desk {
+    /// A response's head, then chunk by chunk its body.
     outbox: Vec<u8>,
     date: DateCache,
 }
 
-/// One of a transport's two ways to receive.
-type Receive<T> = fn(&mut T, &mut Vec<u8>, Instant) -> io::Result<usize>;
+/// One client's connection between two turns.
+#[derive(Debug)]
+pub struct Connection {
+    peer: SocketAddr,
+    /// Bytes that were received and not yet used, and those of the request that is being answered.
+    inbox: Vec<u8>,
+    /// The last receiving took all there was room for, so that there may be more.
+    more_came: bool,
+    phase: Phase,
+}
 
-/// What waiting for a request ended with.
-enum Arrival {
-    /// A complete head lies in the inbox, there.
-    Head(std::ops::Range<usize>),
-    Refused(Refusal),
-    Ended(Ending),
+#[derive(Debug)]
+enum Phase {
+    /// Nothing of a request has come. `new`: none was asked before. `told`: the house knows that the client is idle.
+    Idle { until: Instant, new: bool, told: bool },
+    /// A request has begun to come. `last`: it must be the client's last.
+    Arriving { until: Instant, begun: Instant, last: bool, scan: HeadScan },
+    /// A response is on its way.
+    Answering(Box<Exchange>),
+    /// The lingering close: what the client still sends is swallowed.
+    Lingering { until: Instant, swallowed: usize, ending: Ending },
 }
 
 /// A response on its way, and what the log is to say of it.
+#[derive(Debug)]
 struct Exchange {
     response: Response,
+    sending: Sending,
     begun: Instant,
-    /// Where in the inbox the request line is.
-    line: std::ops::Range<usize>,
+    /// Where in the inbox the request line is, and where the request ends.
+    line: Range<usize>,
+    used: usize,
     /// The connection ends with this response, and why.
     ending: Option<Ending>,
     /// An HTTP/1.0 client is told that its connection is kept.
     announce_keep_alive: bool,
+    /// It counts as a stream as long as it is here.
+    _running: Option<Stream>,
 }
 
-impl<T: Transport, H: House> Connection<'_, T, H> {
-    fn serve(&mut self, arrived: Instant) -> Ending {
-        let mut head_until = arrived + self.bounds.head_timeout;
-        let mut new = true;
+impl Connection {
+    /// The connection of a client that has just come.
+    pub fn new(peer: SocketAddr, now: Instant, bounds: &Bounds) -> Self {
+        let phase = Phase::Idle { until: now + bounds.head_timeout, new: true, told: false };
+        Self { peer, inbox: Vec::new(), more_came: false, phase }
+    }
+
+    /// Does all that can be done without waiting, up to a fair share, and says what is waited for.
+    pub fn turn<T: Transport, H: House>(
+        &mut self,
+        mut transport: T,
+        bounds: &Bounds,
+        house: &H,
+        desk: &mut Desk,
+    ) -> Turn {
+        let turn = Service { connection: self, transport: &mut transport, bounds, house, desk }.turn();
+        // What waits keeps what it needs, and no more.
+        self.inbox.shrink_to_fit();
+        turn
+    }
+}
+
+/// A connection's turn: all that is at hand for it.
+struct Service<'a, T, H> {
+    connection: &'a mut Connection,
+    transport: &'a mut T,
+    bounds: &'a Bounds,
+    house: &'a H,
+    desk: &'a mut Desk,
+}
+
+impl<T: Transport, H: House> Service<'_, T, H> {
+    fn turn(&mut self) -> Turn {
         loop {
-            let last = match self.await_request(new, head_until) {
-                Ok(last) => last,
-                Err(ending) => return ending,
+            let next = match &mut self.connection.phase {
+                Phase::Idle { .. } => self.await_request(),
+                Phase::Arriving { .. } => self.receive_head(),
+                Phase::Answering(_) => self.send(),
+                Phase::Lingering { .. } => Some(self.linger()),
             };
-            let begun = self.transport.now();
-            if !new {
-                head_until = begun + self.bounds.head_timeout;
-            }
-            new = false;
-            let (exchange, used) = match self.receive_head(head_until) {
-                Arrival::Ended(Ending::SlowHead) => (self.too_slow(begun), self.inbox.len()),
-                Arrival::Ended(ending) => return ending,
-                Arrival::Refused(refusal) => (self.refused(refusal, begun), self.inbox.len()),
-                Arrival::Head(head) => (self.answered(head.clone(), begun, last), head.end),
-            };
-            let ending = self.send(exchange);
-            self.inbox.drain(..used);
-            if let Some(ending) = ending {
-                return ending;
+            match next {
+                None => {}
+                Some(Turn::Over(ending)) if self.more_may_come(ending) => {
+                    self.transport.finish();
+                    let until = self.transport.now() + LINGER;
+                    self.connection.phase = Phase::Lingering { until, swallowed: 0, ending };
+                }
+                Some(turn) => return turn,
             }
         }
     }
 
-    /// Waits until there is at least one byte of a request; whether it must be the last one.
-    fn await_request(&mut self, new: bool, head_until: Instant) -> Result<bool, Ending> {
-        let now = self.transport.now();
+    /// Waits until there is at least one byte of a request.
+    fn await_request(&mut self) -> Option<Turn> {
+        let Phase::Idle { until, new, told } = self.connection.phase else { return None };
         // What is already there needs no wait, and no word to anybody that this client is idle. A newcomer's request is,
         // as a rule; the next one isn't.
-        if !self.inbox.is_empty() || (new && self.receive(now)?) {
-            return Ok(false);
-        }
-        if !self.house.begin_idle(new) {
-            return Err(Ending::MadeRoom);
-        }
-        let arrived = match new {
-            true => self.receive(head_until),
-            false => self.receive_by(T::receive_when_idle, now + self.bounds.idle_timeout),
+        let arrived = match (self.connection.inbox.is_empty(), new || told || self.connection.more_came) {
+            (true, true) => self.receive(),
+            (true, false) => Ok(false),
+            (false, _) => Ok(true),
         };
-        let last = self.house.begin_request();
-        let arrived = match arrived {
-            // Being told to make room looks to the receiver as if the client had gone.
-            Err(Ending::ClientLeft) if last => return Err(Ending::MadeRoom),
-            arrived => arrived?,
-        };
+        let last = told && arrived != Ok(false) && self.house.begin_request();
         match arrived {
-            true => Ok(last),
-            false => Err(Ending::Idle),
+            Ok(true) => {
+                let begun = self.transport.now();
+                let until = if new { until } else { begun + self.bounds.head_timeout };
+                self.connection.phase = Phase::Arriving { until, begun, last, scan: HeadScan::default() };
+                None
+            }
+            Ok(false) if told => {
+                let is_over = self.transport.now() >= until;
+                // A request that comes at this moment is not answered; the client sees that its connection is closed.
+                Some(if is_over { Turn::Over(Ending::Idle) } else { Turn::Read(until) })
+            }
+            Ok(false) => {
+                self.connection.phase = Phase::Idle { until, new, told: true };
+                let may_stay = self.house.begin_idle(new);
+                Some(if may_stay { Turn::Read(until) } else { Turn::Over(Ending::MadeRoom) })
+            }
+            // Being told to make room looks to the receiver as if the client had gone.
+            Err(Ending::ClientLeft) if last => Some(Turn::Over(Ending::MadeRoom)),
+            Err(ending) => Some(Turn::Over(ending)),
         }
     }
 
-    /// Receives what there is, until `until` at most; whether anything came.
-    fn receive(&mut self, until: Instant) -> Result<bool, Ending> {
-        self.receive_by(T::receive, until)
-    }
-
-    fn receive_by(&mut self, receive: Receive<T>, until: Instant) -> Result<bool, Ending> {
-        self.inbox.reserve_exact(RECEIVE);
-        match receive(self.transport, &mut self.inbox, until) {
-            Ok(0) if self.inbox.is_empty() => Err(Ending::ClientLeft),
+    /// Receives what there is; whether there was anything.
+    fn receive(&mut self) -> Result<bool, Ending> {
+        let Connection { inbox, more_came, .. } = &mut *self.connection;
+        inbox.reserve_exact(RECEIVE);
+        let outcome = self.transport.receive(inbox);
+        *more_came = outcome.is_ok() && inbox.len() == inbox.capacity();
+        match outcome {
+            Ok(0) if inbox.is_empty() => Err(Ending::ClientLeft),
             Ok(0) => Err(Ending::HalfAHead),
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(_) => Err(Ending::Lost),
         }
     }
 
-    fn receive_head(&mut self, until: Instant) -> Arrival {
-        let mut scan = HeadScan::default();
-        loop {
-            match scan.advance(&self.inbox) {
-                Ok(Some(head)) => return Arrival::Head(head),
-                Ok(None) => debug_assert!(self.inbox.len() <= MAX_HEAD),
-                Err(refusal) => return Arrival::Refused(refusal),
+    fn receive_head(&mut self) -> Option<Turn> {
+        let Phase::Arriving { until, begun, last, ref mut scan } = self.connection.phase else { return None };
+        let (exchange, used) = match scan.advance(&self.connection.inbox) {
+            Ok(Some(head)) => (self.answered(head.clone(), begun, last), head.end),
+            Err(refusal) => (self.refused(refusal, begun), self.connection.inbox.len()),
+            Ok(None) => {
+                debug_assert!(self.connection.inbox.len() <= MAX_HEAD);
+                match self.receive() {
+                    Ok(true) => return None,
+                    Err(ending) => return Some(Turn::Over(ending)),
+                    Ok(false) if self.transport.now() < until => return Some(Turn::Read(until)),
+                    Ok(false) => (self.too_slow(begun), self.connection.inbox.len()),
+                }
             }
-            match self.receive(until) {
-                Ok(true) => {}
-                Ok(false) => return Arrival::Ended(Ending::SlowHead),
-                Err(ending) => return Arrival::Ended(ending),
-            }
-        }
+        };
+        self.connection.phase = Phase::Answering(Box::new(Exchange { used, ..exchange }));
+        self.begin_response();
+        None
     }
 
-    fn answered(&self, at: std::ops::Range<usize>, begun: Instant, last: bool) -> Exchange {
-        let head = match Head::parse(&self.inbox[at.clone()]) {
+    fn answered(&self, at: Range<usize>, begun: Instant, last: bool) -> Exchange {
+        let inbox = &self.connection.inbox;
+        let head = match Head::parse(&inbox[at.clone()]) {
             Ok(head) => head,
             Err(refusal) => return self.refused(refusal, begun),
         };
@@ -308,7 +346,7 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
             None
         };
         let announce_keep_alive = ending.is_none() && head.version < HTTPVersion(1, 1);
-        Exchange { response, begun, line: first_line(&self.inbox, at.start), ending, announce_keep_alive }
+        self.exchange(response, begun, first_line(inbox, at.start), ending, announce_keep_alive)
     }
 
     fn refused(&self, refusal: Refusal, begun: Instant) -> Exchange {
@@ -322,84 +360,131 @@ impl<T: Transport, H: House> Connection<'_, T, H> {
     }
 
     fn last_words(&self, response: Response, begun: Instant, ending: Ending) -> Exchange {
-        let start = self.inbox.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
-        let line = first_line(&self.inbox, start);
+        let inbox = &self.connection.inbox;
+        let start = inbox.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
+        let line = first_line(inbox, start);
         // What follows a head is no body to a client that asked for a head alone.
-        let response = match self.inbox[line.clone()].starts_with(b"HEAD ") {
+        let response = match inbox[line.clone()].starts_with(b"HEAD ") {
             true => response.without_body(),
             false => response,
         };
-        Exchange { response, begun, line, ending: Some(ending), announce_keep_alive: false }
+        self.exchange(response, begun, line, Some(ending), false)
     }
 
-    /// Sends a response and logs it; why the connection ends with it, if it does.
-    fn send(&mut self, exchange: Exchange) -> Option<Ending> {
-        let Exchange { mut response, begun, line, mut ending, announce_keep_alive } = exchange;
-        let metrics = self.house.metrics();
-        let running = metrics.and_then(|metrics| metrics.begin(&response.body));
-        let mut sent = self.transmit(&response, ending, announce_keep_alive);
-        if !sent.begun && matches!(sent.outcome, Err(Break::Truncated | Break::Unreadable(_))) {
-            log::error!("a file can't be read: {:?}", sent.outcome);
-            response = Response::text(503, "The file can't be read at the moment. Try again in a little while.")
-                .with("Retry-After", "3");
-            sent = self.transmit(&response, ending, announce_keep_alive);
-        }
-        match &sent.outcome {
-            Ok(()) => {}
-            Err(Break::Stalled) => ending = Some(Ending::Stalled),
-            Err(Break::Lost) if self.house.is_cut() => ending = Some(Ending::Cut),
-            Err(Break::Lost) => ending = Some(Ending::Lost),
-            Err(Break::Truncated) => ending = Some(Ending::Truncated),
+    fn exchange(
+        &self,
+        response: Response,
+        begun: Instant,
+        line: Range<usize>,
+        ending: Option<Ending>,
+        announce_keep_alive: bool,
+    ) -> Exchange {
+        let _running = self.house.metrics().and_then(|metrics| metrics.begin(&response.body));
+        let sending = Sending::default();
+        Exchange { response, sending, begun, line, used: 0, ending, announce_keep_alive, _running }
+    }
+
+    /// Writes the response's head, which goes out with the first chunk.
+    fn begin_response(&mut self) {
+        let Phase::Answering(exchange) = &mut self.connection.phase else { return };
+        let connection = match exchange.ending {
+            Some(_) => Some("close"),
+            None => exchange.announce_keep_alive.then_some("keep-alive"),
+        };
+        let outbox = &mut self.desk.outbox;
+        outbox.clear();
+        exchange.response.write_head(outbox, self.desk.date.at(SystemTime::now()), connection);
+        exchange.sending = Sending::new(outbox.len());
+    }
+
+    /// Sends what the socket takes of the response; logs it when it has ended.
+    fn send(&mut self) -> Option<Turn> {
+        let Phase::Answering(exchange) = &mut self.connection.phase else { return None };
+        let Exchange { response, sending, ending, .. } = &mut **exchange;
+        match sending.advance(self.transport, &response.body, &mut self.desk.outbox, self.bounds.pace) {
+            Ok(Progress::Done) => {}
+            Ok(Progress::Full(until)) => return Some(Turn::Write(until)),
+            Ok(Progress::Paused) => return Some(Turn::Again(self.transport.now() + self.bounds.pace.stall_timeout)),
+            Err(broken @ (Break::Truncated | Break::Unreadable(_))) if !sending.has_begun() => {
+                log::error!("a file can't be read: {broken:?}");
+                let sentence = "The file can't be read at the moment. Try again in a little while.";
+                *response = Response::text(503, sentence).with("Retry-After", "3");
+                self.begin_response();
+                return None;
+            }
+            Err(Break::Stalled) => *ending = Some(Ending::Stalled),
+            Err(Break::Lost) if self.house.is_cut() => *ending = Some(Ending::Cut),
+            Err(Break::Lost) => *ending = Some(Ending::Lost),
+            Err(Break::Truncated) => *ending = Some(Ending::Truncated),
             Err(Break::Unreadable(error)) => {
                 log::error!("a file can't be read any further: {error}");
-                ending = Some(Ending::Unreadable);
+                *ending = Some(Ending::Unreadable);
             }
         }
-        drop(running);
-        if let Some(metrics) = metrics {
-            let first_byte = sent.first_byte.map(|at| at.saturating_duration_since(begun));
-            metrics.end(response.status.0, sent.body_bytes, first_byte);
+        self.end_response()
+    }
+
+    fn end_response(&mut self) -> Option<Turn> {
+        let now = self.transport.now();
+        let idle = Phase::Idle { until: now + self.bounds.idle_timeout, new: false, told: false };
+        let Phase::Answering(exchange) = std::mem::replace(&mut self.connection.phase, idle) else { return None };
+        let Exchange { response, sending, begun, line, used, ending, .. } = *exchange;
+        if let Some(metrics) = self.house.metrics() {
+            let first_byte = sending.first_byte().map(|at| at.saturating_duration_since(begun));
+            metrics.end(response.status.0, sending.body_bytes(), first_byte);
         }
         let entry = Entry {
-            client: self.peer,
-            request_line: &self.inbox[line],
+            client: self.connection.peer,
+            request_line: &self.connection.inbox[line],
             status: response.status.0,
-            sent: sent.body_bytes,
+            sent: sending.body_bytes(),
             due: response.body.len(),
-            took: self.transport.now().saturating_duration_since(begun),
+            took: now.saturating_duration_since(begun),
             ending: ending.and_then(Ending::sentence),
         };
         entry.record();
-        ending
+        self.connection.inbox.drain(..used);
+        match ending {
+            Some(ending) => Some(Turn::Over(ending)),
+            // The next one is there already: it is answered when it is this client's turn again, and it reads.
+            None if !self.connection.inbox.is_empty() => Some(Turn::Again(now + self.bounds.pace.stall_timeout)),
+            None => None,
+        }
     }
 
-    fn transmit(&mut self, response: &Response, ending: Option<Ending>, announce_keep_alive: bool) -> stream::Sent {
-        let connection = match ending {
-            Some(_) => Some("close"),
-            None => announce_keep_alive.then_some("keep-alive"),
+    /// Whether the client may still be sending, so that closing at once could lose what it was told.
+    fn more_may_come(&mut self, ending: Ending) -> bool {
+        match (ending, &self.connection.phase) {
+            (_, Phase::Lingering { .. }) => false,
+            (Ending::Refused | Ending::Body | Ending::SlowHead, _) => true,
+            (Ending::ClientAsked, _) => !self.connection.inbox.is_empty(),
+            (Ending::MadeRoom, _) => !self.connection.inbox.is_empty() || self.receive() == Ok(true),
+            _ => false,
+        }
+    }
+
+    /// Swallows what the client still sends.
+    fn linger(&mut self) -> Turn {
+        let Phase::Lingering { until, mut swallowed, ending } = self.connection.phase else {
+            return Turn::Over(Ending::ClientLeft);
         };
-        self.outbox.clear();
-        response.write_head(&mut self.outbox, self.date.at(SystemTime::now()), connection);
-        stream::send(self.transport, &mut self.outbox, &response.body, self.bounds.pace)
-    }
-
-    /// The lingering close: says goodbye, and swallows for a while what the client still sends.
-    fn linger(&mut self) {
-        self.transport.finish();
-        let until = self.transport.now() + LINGER;
-        let mut swallowed = 0;
-        while swallowed < LINGER_BYTES {
-            self.inbox.clear();
-            match self.receive(until) {
-                Ok(true) => swallowed += self.inbox.len(),
-                Ok(false) | Err(_) => return,
+        while swallowed < LINGER_BYTES && self.transport.now() < until {
+            self.connection.inbox.clear();
+            match self.receive() {
+                Ok(true) => swallowed += self.connection.inbox.len(),
+                Ok(false) => {
+                    self.connection.phase = Phase::Lingering { until, swallowed, ending };
+                    return Turn::Read(until);
+                }
+                Err(_) => break,
             }
         }
+        Turn::Over(ending)
     }
 }
 
 /// Where the line that starts at `start` lies, without its end.
-fn first_line(bytes: &[u8], start: usize) -> std::ops::Range<usize> {
+fn first_line(bytes: &[u8], start: usize) -> Range<usize> {
     let length = bytes[start..].iter().position(|b| b"\r\n".contains(b)).unwrap_or(bytes.len() - start);
     start..start + length
 }

@@ -28,19 +28,17 @@ pub enum TurnedAway {
     QueueFull,
     /// No place became free in time.
     Waited,
-    /// No thread could be started.
-    NoThread,
 }
 
 /// Their names, in order.
-const TURNED_AWAY: [&str; 3] = ["queue_full", "waited", "no_thread"];
+const TURNED_AWAY: [&str; 2] = ["queue_full", "waited"];
 
 /// The counters of one site.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: [AtomicU64; CLASSES.len()],
     sent_bytes: AtomicU64,
-    streams: AtomicU64,
+    streams: Arc<AtomicU64>,
     turned_away: [AtomicU64; TURNED_AWAY.len()],
     closes: [AtomicU64; Ending::ALL.len()],
     /// The buckets, each without those below it; the last one has no end.
@@ -52,9 +50,9 @@ pub struct Metrics {
 
 /// A file is being sent, until this is dropped.
 #[derive(Debug)]
-pub struct Stream<'m>(&'m AtomicU64);
+pub struct Stream(Arc<AtomicU64>);
 
-impl Drop for Stream<'_> {
+impl Drop for Stream {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -74,10 +72,10 @@ impl Metrics {
     }
 
     /// A response begins; keep what this gives until it ends.
-    pub fn begin(&self, body: &Body) -> Option<Stream<'_>> {
+    pub fn begin(&self, body: &Body) -> Option<Stream> {
         matches!(body, Body::Slice(..) | Body::Slices(..)).then(|| {
             self.streams.fetch_add(1, Ordering::Relaxed);
-            Stream(&self.streams)
+            Stream(Arc::clone(&self.streams))
         })
     }
 
@@ -194,7 +192,7 @@ mod tests {
         for (at, ending) in Ending::ALL.into_iter().enumerate() {
             assert_eq!(ending as usize, at, "{ending:?}");
         }
-        assert_eq!(TURNED_AWAY[TurnedAway::NoThread as usize], "no_thread");
+        assert_eq!(TURNED_AWAY[TurnedAway::Waited as usize], "waited");
         let labels: std::collections::HashSet<_> = Ending::ALL.map(Ending::label).into();
         assert_eq!(labels.len(), Ending::ALL.len());
     }

@@ -1,40 +1,49 @@
-//! The house's own front door: listeners, an accept loop for each, and a stop that drains.
+//! The house: its doors, its guests, the crew that serves them, and a stop that drains.
 //!
-//! An accept loop blocks in `accept(2)`, asks [`Admission`] what becomes of the newcomer, and hands it to a worker of
-//! the [`Pool`]. It outlives whatever the system does to it: descriptors, memory or threads running out, and
-//! connections that are gone before they are accepted.
+//! Whoever waits, a listener for newcomers or a client between two turns, does so in the [`Crowd`]; a worker of the
+//! crew takes whoever is next, accepts a newcomer or gives a client its turn, and lets it wait again. [`Admission`] says
+//! what becomes of a newcomer. A door outlives whatever the system does to it: descriptors, memory or threads running
+//! out, and connections that are gone before they are accepted.
 
 mod listener;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::admission::{Admission, Arrival, Client, Limits};
 use crate::config::{Config, StartError};
-use crate::connection::{self, Bounds, House};
+use crate::connection::{self, Bounds, Connection, Desk, Ending, House, Turn};
+use crate::crew::{Crew, Work};
+use crate::crowd::{Crowd, Wish};
+use crate::headroom;
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::{Library, Links};
 use crate::metrics::{Metrics, TurnedAway};
-use crate::pool::Pool;
 use crate::routes::Site;
 use crate::stream::Pace;
 use crate::throttle::Throttle;
-use crate::transport::Tcp;
-use listener::{is_the_clients_doing, listen, wake_accept};
+use listener::{accept, is_the_clients_doing, listen};
 
 /// The stack of a worker. It was seen to use 16 KiB of it, 24 KiB in a debug build; a page that is never touched costs no memory.
 const STACK_SIZE: usize = 128 * 1024;
 
-/// How long the accept loop rests when the system has nothing left to accept with: at first, and at most.
+/// How long a door stays shut when the system has nothing left to accept with: at first, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// How long a door waits for a newcomer.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Newcomers that wait for a place at the bound, at most.
 const WAITING: usize = 256;
+
+/// Newcomers between two looks whether there is memory for more: a client was seen to take 20 KiB at the most.
+const MEMORY_LOOKS: usize = 32;
 
 /// Descriptors for everything that is no connection: standard streams, listeners, the folder.
 const RESERVED_DESCRIPTORS: usize = 16;
@@ -65,9 +74,52 @@ struct Floor {
     site: Site,
     bounds: Bounds,
     admission: Arc<Admission>,
-    pool: Pool<Visit>,
+    crowd: Crowd<Guest>,
     impatient: AtomicBool,
     crowded: Throttle,
+    /// Newcomers since memory was last asked for; as many as [`MEMORY_LOOKS`] when it was short.
+    unchecked: AtomicUsize,
+}
+
+/// Who waits in the crowd.
+enum Guest {
+    Door(Door),
+    Visit(Box<Visit>),
+}
+
+/// Where newcomers come in.
+struct Door {
+    listener: TcpListener,
+    seat: usize,
+    /// How long it stays shut the next time.
+    rest: Duration,
+    complaints: Throttle,
+}
+
+/// A client's time in the house.
+struct Visit {
+    client: Arc<Client>,
+    connection: Connection,
+    seat: usize,
+    /// Its socket is watched: it has waited before.
+    is_watched: bool,
+}
+
+impl Visit {
+    /// It is about to wait.
+    fn waits(mut self: Box<Self>) -> Guest {
+        self.is_watched = true;
+        Guest::Visit(self)
+    }
+}
+
+impl AsFd for Guest {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Door(door) => door.listener.as_fd(),
+            Self::Visit(visit) => visit.client.stream.as_fd(),
+        }
+    }
 }
 
 impl Server {
@@ -87,9 +139,10 @@ impl Server {
         let limits = limits_within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
         let listen_on = |ip: &IpAddr| {
             let address = SocketAddr::new(*ip, config.port);
-            listen(address, config.idle_timeout).map_err(|error| StartError::Listen(address, error))
+            listen(address).map_err(|error| StartError::Listen(address, error))
         };
-        let listeners = config.bind.iter().map(listen_on).collect::<Result<_, _>>()?;
+        let listeners = config.bind.iter().map(listen_on).collect::<Result<Vec<_>, _>>()?;
+        let crowd = Crowd::new(limits.connections + listeners.len()).map_err(|_| StartError::Descriptors)?;
         // Not before: a failed start says that it failed, and nothing else.
         if limits.connections < config.max_connections {
             log::warn!(
@@ -107,9 +160,10 @@ impl Server {
             site,
             bounds,
             admission,
-            pool: Pool::new(STACK_SIZE, Visit::serve),
+            crowd,
             impatient: AtomicBool::new(false),
             crowded: Throttle::new(Duration::from_secs(1)),
+            unchecked: AtomicUsize::new(MEMORY_LOOKS),
         };
         Ok(Self { listeners, floor: Arc::new(floor), drain_timeout: config.drain_timeout })
     }
@@ -140,22 +194,17 @@ impl Server {
     /// When the threads that it needs at the least can't be started.
     pub fn run(self) -> io::Result<Stopped> {
         let Self { listeners, floor, drain_timeout } = self;
-        let usher = spawn("usher", &floor, |floor| {
-            floor.admission.watch_the_queue(|stream| {
-                floor.site.metrics().turned_away(TurnedAway::Waited);
-                floor.crowded.pass(|missed| {
-                    log::warn!("a client waited in vain for a place and was turned away ({missed} more before)");
-                });
-                connection::turn_away(stream);
-            });
-        })?;
-        let mut loops = Vec::new();
+        let of_usher = Arc::clone(&floor);
+        let usher = thread::Builder::new().name("usher".into()).stack_size(STACK_SIZE);
+        let usher = usher.spawn(move || of_usher.watch_the_queue())?;
         for (listener, _) in listeners {
-            loops.push(spawn("accept", &floor, move |floor| floor.accept_loop(&listener))?);
+            let seat = floor.crowd.take_seat().ok_or(io::ErrorKind::OutOfMemory)?;
+            floor.crowd.watch(seat, &listener)?;
+            let complaints = Throttle::new(Duration::from_secs(1));
+            floor.open(Door { listener, seat, rest: REST.0, complaints }, None);
         }
-        for accept_loop in loops {
-            join(accept_loop);
-        }
+        Crew::start(Arc::clone(&floor), STACK_SIZE, floor.admission.limits().connections)?;
+        floor.admission.wait_until_closed();
         let until = Instant::now() + drain_timeout;
         let cut = floor.admission.wait_until_empty(until, || floor.impatient.load(Ordering::SeqCst));
         if cut > 0 {
@@ -163,23 +212,11 @@ impl Server {
             // They notice at once; a worker that waits for a dead disk doesn't, and isn't waited for.
             floor.admission.wait_until_empty(Instant::now() + Duration::from_secs(1), || false);
         }
-        join(usher);
+        floor.crowd.close();
+        if usher.join().is_err() {
+            log::error!("a thread of the server panicked");
+        }
         Ok(Stopped { cut })
-    }
-}
-
-fn spawn(
-    name: &str,
-    floor: &Arc<Floor>,
-    work: impl FnOnce(&Arc<Floor>) + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
-    let floor = Arc::clone(floor);
-    thread::Builder::new().name(name.into()).stack_size(STACK_SIZE).spawn(move || work(&floor))
-}
-
-fn join(thread: JoinHandle<()>) {
-    if thread.join().is_err() {
-        log::error!("a thread of the server panicked");
     }
 }
 
@@ -189,7 +226,7 @@ impl Handle {
     pub fn stop(&self) {
         self.floor.admission.close();
         for listener in self.listeners.iter() {
-            wake_accept(listener);
+            listener::close(listener);
         }
     }
 
@@ -216,60 +253,137 @@ fn limits_within_descriptors(config: &Config, descriptors: usize) -> Option<Limi
     (connections > 0).then_some(Limits { connections, per_address: config.max_connections_per_ip, waiting })
 }
 
+impl Work for Floor {
+    type Job = Guest;
+    type Outcome = Outcome;
+    type Desk = Desk;
+
+    fn next(&self, patience: Option<Duration>, begin: impl FnOnce()) -> Option<Guest> {
+        self.crowd.next(patience, begin)
+    }
+
+    fn perform(&self, guest: &mut Guest, desk: &mut Desk) -> Outcome {
+        match guest {
+            Guest::Door(door) => Outcome::Came(accept(&door.listener)),
+            Guest::Visit(visit) => {
+                let Visit { client, connection, .. } = &mut **visit;
+                let host = Host { floor: self, client };
+                Outcome::Served(connection.turn(&client.stream, &self.bounds, &host, desk))
+            }
+        }
+    }
+
+    fn settle(&self, guest: Guest, outcome: Option<Outcome>) -> Option<Guest> {
+        match (guest, outcome) {
+            (Guest::Door(door), Some(Outcome::Came(came))) => self.receive(door, came),
+            (Guest::Visit(visit), Some(Outcome::Served(turn))) => self.let_wait(visit, turn),
+            // It panicked.
+            (Guest::Visit(visit), _) => self.see_out(visit),
+            (Guest::Door(door), _) => self.open(door, None),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.crowd.is_closed()
+    }
+}
+
+/// What came of a worker's job.
+enum Outcome {
+    /// Somebody came through a door, or nobody.
+    Came(io::Result<(TcpStream, SocketAddr)>),
+    /// A client had its turn.
+    Served(Turn),
+}
+
 impl Floor {
-    fn accept_loop(self: &Arc<Self>, listener: &TcpListener) {
-        let mut rest = REST.0;
-        let complaints = Throttle::new(Duration::from_secs(1));
-        while !self.admission.is_closed() {
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    rest = REST.0;
-                    self.receive(stream, peer);
-                }
-                Err(_) if self.admission.is_closed() => return,
-                Err(error) if is_the_clients_doing(&error) => {}
-                Err(error) => {
-                    complaints.pass(|missed| {
-                        log::warn!("no connection can be accepted: {error} ({missed} more such errors)");
-                    });
-                    // An idle client's descriptor may be the one that is missing.
-                    self.admission.make_room();
-                    thread::sleep(rest);
-                    rest = (rest * 2).min(REST.1);
-                }
-            }
-        }
+    /// Lets a door wait for newcomers, once it has stayed shut for `rest`.
+    fn open(&self, door: Door, rest: Option<Duration>) -> Option<Guest> {
+        let wish = if rest.is_some() { Wish::Time } else { Wish::Read };
+        let until = Instant::now() + rest.unwrap_or(FOR_EVER);
+        self.crowd.wait(door.seat, Guest::Door(door), wish, until)
     }
 
-    fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        #[cfg(not(target_os = "linux"))]
-        let _ = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(self.bounds.idle_timeout)));
-        match self.admission.arrive(stream, peer) {
-            Arrival::Admitted(client) => self.hand_over(client),
-            Arrival::Waiting => {}
-            Arrival::TurnedAway(stream) => self.turn_away(stream),
+    /// Somebody came through `door`, or nobody; whom to serve next.
+    fn receive(&self, mut door: Door, came: io::Result<(TcpStream, SocketAddr)>) -> Option<Guest> {
+        if self.admission.is_closed() {
+            return None;
         }
-    }
-
-    /// Gives a client to a worker. Where there is none to be had, it is turned away, and the next who waits is tried.
-    fn hand_over(self: &Arc<Self>, client: Arc<Client>) {
-        let mut next = Some(client);
-        while let Some(client) = next.take() {
-            let visit = Visit { floor: Arc::clone(self), client: Some(client) };
-            if let Err((mut visit, error)) = self.pool.submit(visit) {
-                self.crowded.pass(|missed| {
-                    log::warn!("no thread can be started for a client: {error} ({missed} more such errors)");
+        let (stream, peer) = match came {
+            Ok(came) => came,
+            Err(error) if is_the_clients_doing(&error) => return self.open(door, None),
+            Err(error) => {
+                door.complaints.pass(|missed| {
+                    log::warn!("no connection can be accepted: {error} ({missed} more such errors)");
                 });
-                if let Some(client) = visit.client.take() {
-                    self.site.metrics().turned_away(TurnedAway::NoThread);
-                    next = self.admission.leave(&client);
-                    if let Some(client) = Arc::into_inner(client) {
-                        connection::turn_away(&client.stream);
-                        self.admission.see_off(client.stream);
-                    }
-                }
+                // An idle client's descriptor may be the one that is missing.
+                self.admission.make_room();
+                let rest = door.rest;
+                door.rest = (rest * 2).min(REST.1);
+                return self.open(door, Some(rest));
             }
+        };
+        door.rest = REST.0;
+        let arrival = match self.has_memory() {
+            true => self.admission.arrive(stream, peer),
+            false => Arrival::TurnedAway(stream),
+        };
+        let newcomer = match arrival {
+            Arrival::Admitted(client) => self.seat(client),
+            Arrival::Waiting => None,
+            Arrival::TurnedAway(stream) => {
+                self.turn_away(stream);
+                None
+            }
+        };
+        let door = self.crowd.pause(door.seat, Guest::Door(door), Wish::Read, Instant::now() + FOR_EVER);
+        newcomer.or(door)
+    }
+
+    /// Whether there is memory for a newcomer, as far as is known.
+    fn has_memory(&self) -> bool {
+        if self.unchecked.fetch_add(1, Ordering::Relaxed) < MEMORY_LOOKS {
+            return true;
         }
+        let is_left = headroom::is_left();
+        self.unchecked.store(if is_left { 0 } else { MEMORY_LOOKS }, Ordering::Relaxed);
+        is_left
+    }
+
+    /// A client has a place now.
+    fn seat(&self, mut client: Arc<Client>) -> Option<Guest> {
+        loop {
+            // There are as many seats as places; where one is still on its way back, the client's place is another's.
+            if let Some(seat) = self.crowd.take_seat() {
+                let connection = Connection::new(client.peer, Instant::now(), &self.bounds);
+                return Some(Guest::Visit(Box::new(Visit { client, connection, seat, is_watched: false })));
+            }
+            client = self.admission.leave(&client)?;
+        }
+    }
+
+    /// A client had its turn; whom to serve next.
+    fn let_wait(&self, visit: Box<Visit>, turn: Turn) -> Option<Guest> {
+        let ending = match turn {
+            Turn::Over(ending) => ending,
+            _ if !visit.is_watched && self.crowd.watch(visit.seat, &visit.client.stream).is_err() => Ending::MadeRoom,
+            Turn::Read(until) => return self.crowd.wait(visit.seat, visit.waits(), Wish::Read, until),
+            Turn::Write(until) => return self.crowd.wait(visit.seat, visit.waits(), Wish::Write, until),
+            Turn::Again(until) => return self.crowd.pause(visit.seat, visit.waits(), Wish::Write, until),
+        };
+        self.site.metrics().closed(ending);
+        log::debug!("{} is gone: {ending:?}", visit.client.peer);
+        self.see_out(visit)
+    }
+
+    /// A client leaves; whoever waits for its place is served next.
+    fn see_out(&self, visit: Box<Visit>) -> Option<Guest> {
+        let Visit { client, connection, seat, .. } = *visit;
+        drop(connection);
+        self.crowd.give_back(seat);
+        let next = self.admission.leave(&client);
+        drop(client);
+        self.seat(next?)
     }
 
     fn turn_away(&self, stream: TcpStream) {
@@ -278,32 +392,25 @@ impl Floor {
         connection::turn_away(&stream);
         self.admission.see_off(stream);
     }
-}
 
-/// A client's time in the house. Where a panic ends it, its place is given on all the same.
-struct Visit {
-    floor: Arc<Floor>,
-    client: Option<Arc<Client>>,
-}
-
-impl Visit {
-    /// Serves the client, and then whoever waits for its place, on this same thread.
-    fn serve(mut self) {
-        while let Some(client) = &self.client {
-            let ending = connection::serve(Tcp::new(&client.stream), client.peer, self.floor.bounds, &self);
-            self.floor.site.metrics().closed(ending);
-            log::debug!("{} is gone: {ending:?}", client.peer);
-            let next = self.floor.admission.leave(client);
-            self.client = next;
-        }
-    }
-
-    fn client(&self, ask: impl FnOnce(&Admission, &Client) -> bool) -> bool {
-        self.client.as_ref().is_some_and(|client| ask(&self.floor.admission, client))
+    fn watch_the_queue(&self) {
+        self.admission.watch_the_queue(|stream| {
+            self.site.metrics().turned_away(TurnedAway::Waited);
+            self.crowded.pass(|missed| {
+                log::warn!("a client waited in vain for a place and was turned away ({missed} more before)");
+            });
+            connection::turn_away(stream);
+        });
     }
 }
 
-impl House for Visit {
+/// The house as one client's connection knows it.
+struct Host<'f> {
+    floor: &'f Floor,
+    client: &'f Client,
+}
+
+impl House for Host<'_> {
     fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         self.floor.site.answer(head, now)
     }
@@ -313,29 +420,19 @@ impl House for Visit {
     }
 
     fn begin_idle(&self, new: bool) -> bool {
-        self.client(|admission, client| admission.begin_idle(client, new))
+        self.floor.admission.begin_idle(self.client, new)
     }
 
     fn begin_request(&self) -> bool {
-        self.client(|_, client| client.begin_request())
+        self.client.begin_request()
     }
 
     fn needs_the_place(&self) -> bool {
-        self.client(|admission, client| admission.needs_place_of(client))
+        self.floor.admission.needs_place_of(self.client)
     }
 
     fn is_cut(&self) -> bool {
         self.floor.admission.is_cut()
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take()
-            && let Some(next) = self.floor.admission.leave(&client)
-        {
-            self.floor.hand_over(next);
-        }
     }
 }
 

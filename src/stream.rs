@@ -1,11 +1,12 @@
 //! A response's bytes, from buffer and file to the socket, in chunks: the head with the first of them in one write.
 //!
-//! One buffer of one chunk per response, whatever the file's size. Every wait is bounded by the stall clock. A response
-//! is whole or visibly broken: where the file ends early or the client takes nothing, sending stops and the
-//! connection is closed by whoever called.
+//! Sending goes on as long as the socket takes something, and a fair turn at the most; then whoever called does
+//! something else, and comes back when the client has taken what was sent. A response on its way is some numbers and
+//! an open file: the buffer of one chunk is the caller's. A response is whole or visibly broken: where the file ends
+//! early or the client takes nothing, sending ends and the connection is closed by whoever called.
 
-use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,12 @@ use crate::transport::Transport;
 
 /// A client that takes fewer bytes than this within the stall timeout has stalled.
 pub const STALL_BYTES: u64 = 4096;
+
+/// Bytes after which it is another client's turn, where there is one that can go on.
+const TURN: u64 = 256 * 1024;
+
+/// Bytes of a body in memory that are sent at a time, at the least.
+const MEMORY_CHUNK: usize = 64 * 1024;
 
 /// Why a response is not whole.
 #[derive(Debug)]
@@ -28,19 +35,6 @@ pub enum Break {
     Unreadable(io::Error),
 }
 
-/// How the sending of a response ended.
-#[derive(Debug)]
-pub struct Sent {
-    /// Bytes of the body that the socket took.
-    pub body_bytes: u64,
-    /// Whether any byte at all went out, of the head or the body.
-    pub begun: bool,
-    /// When the first of them went out.
-    pub first_byte: Option<Instant>,
-    /// Why it isn't whole, when it isn't.
-    pub outcome: Result<(), Break>,
-}
-
 /// How a response is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -52,136 +46,225 @@ pub struct Pace {
     pub sendfile: bool,
 }
 
-/// Bytes that the kernel copies at a time: what one call moves in one piece, on its way through a pipe.
-const SENDFILE_BYTES: u64 = 64 * 1024;
-
-/// Sends the head in `buffer` and then `body`. The buffer's content is gone afterwards, its memory is kept for the
-/// next response.
-pub fn send<T: Transport>(transport: &mut T, buffer: &mut Vec<u8>, body: &Body, pace: Pace) -> Sent {
-    let head = buffer.len();
-    let mut sender = Sender { filled: head, buffer, pace, transport, taken: 0, first_byte: None, mark: None };
-    let outcome = sender.send_body(body);
-    let (taken, first_byte) = (sender.taken, sender.first_byte);
-    Sent { body_bytes: taken.saturating_sub(head as u64), begun: taken > 0, first_byte, outcome }
+/// How far a turn of sending came.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The response was sent.
+    Done,
+    /// The socket takes no more for now. By then it must have, or the client has stalled.
+    Full(Instant),
+    /// The socket takes more; it is others' turn.
+    Paused,
 }
 
-struct Sender<'a, T> {
-    transport: &'a mut T,
-    /// Holds what is due in `..filled`; what lies behind is room for a chunk, set to zero once.
-    buffer: &'a mut Vec<u8>,
-    filled: usize,
-    pace: Pace,
-    /// Bytes that the socket took, the head's too.
+/// A response on its way: how far it is. Its body is with whoever sends it.
+#[derive(Debug, Default)]
+pub struct Sending {
+    /// Bytes due before the next ones of the body, when a turn ended in the midst of them.
+    text: Vec<u8>,
+    /// What is left of the slice that is being sent.
+    slice: Range<u64>,
+    /// More of the slice than fits a chunk was due when it began.
+    is_long: bool,
+    /// Pieces of the body that were begun.
+    pieces: usize,
+    /// The socket gathers chunks into segments (where a chunk is the smaller one).
+    gathers: bool,
+    /// Bytes of the head, and bytes that the socket took, the head's too.
+    head: u64,
     taken: u64,
     first_byte: Option<Instant>,
     /// When the stall clock started, and how much had been taken then.
     mark: Option<(Instant, u64)>,
 }
 
-impl<T: Transport> Sender<'_, T> {
-    fn send_body(&mut self, body: &Body) -> Result<(), Break> {
+impl Sending {
+    /// A response whose head of `head` bytes is the first that is due.
+    pub fn new(head: usize) -> Self {
+        Self { head: head as u64, ..Self::default() }
+    }
+
+    /// Bytes of the body that the socket took.
+    pub fn body_bytes(&self) -> u64 {
+        self.taken.saturating_sub(self.head)
+    }
+
+    /// Whether any byte at all went out, of the head or the body.
+    pub fn has_begun(&self) -> bool {
+        self.taken > 0
+    }
+
+    /// When the first byte went out.
+    pub fn first_byte(&self) -> Option<Instant> {
+        self.first_byte
+    }
+
+    /// Sends what the socket takes of `body`, after the head, which is in `buffer` at the first call. What the buffer
+    /// holds afterwards is of no use; it has room for a chunk then.
+    ///
+    /// # Errors
+    /// [`Break`]: the response ends here, and its connection has to.
+    pub fn advance<T: Transport>(
+        &mut self,
+        transport: &mut T,
+        body: &Body,
+        buffer: &mut Vec<u8>,
+        pace: Pace,
+    ) -> Result<Progress, Break> {
+        if self.has_begun() || self.mark.is_some() {
+            buffer.clear();
+            buffer.append(&mut self.text);
+        }
+        let turn_ends = self.taken + TURN;
+        // Bytes of the buffer that are due; what lies behind is room for a chunk, set to zero once.
+        let mut due = buffer.len();
+        loop {
+            while self.slice.is_empty() && self.begin_piece(body, buffer, &mut due, transport, pace) {}
+            if due == 0 && self.slice.is_empty() {
+                return Ok(Progress::Done);
+            }
+            let text = due;
+            let by_kernel = pace.sendfile && self.is_long && !matches!(body, Body::Bytes(_));
+            if !by_kernel {
+                due += self.read_chunk(body, buffer, due, pace)?;
+            }
+            if due > 0 {
+                let more = by_kernel || (self.gathers && !(self.slice.is_empty() && self.was_last(body)));
+                let taken = self.send(transport, &buffer[..due], more)?;
+                if taken < due {
+                    self.take_back(&buffer[taken.min(text)..text], due - taken.max(text));
+                    return self.wait(transport, pace);
+                }
+                due = 0;
+            }
+            if by_kernel && !self.send_by_kernel(transport, body, turn_ends)? {
+                return self.wait(transport, pace);
+            }
+            if self.taken >= turn_ends && !self.slice.is_empty() {
+                return Ok(Progress::Paused);
+            }
+        }
+    }
+
+    /// Goes on to the body's next piece: the text before it is due, and then its slice. `false`: there is none.
+    fn begin_piece<T: Transport>(
+        &mut self,
+        body: &Body,
+        buffer: &mut Vec<u8>,
+        due: &mut usize,
+        transport: &mut T,
+        pace: Pace,
+    ) -> bool {
+        let (text, slice) = match (body, self.pieces) {
+            (Body::Bytes(bytes), 0) => ("", 0..bytes.len() as u64),
+            (Body::Slice(_, slice), 0) => ("", slice.clone()),
+            (Body::Slices(_, parts, end), at) => match parts.get(at) {
+                Some((introduction, slice)) => (introduction.as_str(), slice.clone()),
+                None if at == parts.len() => (end.as_str(), 0..0),
+                None => return false,
+            },
+            _ => return false,
+        };
+        self.pieces += 1;
+        self.is_long = slice.end - slice.start > pace.chunk_size as u64;
+        self.gathers |= self.is_long && pace.chunk_size < transport.segment_size();
+        self.slice = slice;
+        make_room(buffer, *due, text.len());
+        buffer[*due..][..text.len()].copy_from_slice(text.as_bytes());
+        *due += text.len();
+        true
+    }
+
+    /// Whether the piece that was begun last is the body's last.
+    fn was_last(&self, body: &Body) -> bool {
         match body {
-            Body::Empty => {}
-            Body::Bytes(bytes) => self.append(bytes),
-            Body::Slice(file, range) => self.send_slice(file, range.start, range.end, true)?,
-            Body::Slices(file, parts, end) => {
-                for (introduction, range) in parts {
-                    self.append(introduction.as_bytes());
-                    self.send_slice(file, range.start, range.end, false)?;
-                }
-                self.append(end.as_bytes());
+            Body::Slices(_, parts, _) => self.pieces > parts.len(),
+            _ => true,
+        }
+    }
+
+    /// Reads the slice's next chunk into `buffer`, behind what is due there; its length.
+    fn read_chunk(&mut self, body: &Body, buffer: &mut Vec<u8>, due: usize, pace: Pace) -> Result<usize, Break> {
+        let at = self.slice.start;
+        let left = self.slice.end - at;
+        let length = match body {
+            Body::Bytes(bytes) => {
+                let length = left.min(pace.chunk_size.max(MEMORY_CHUNK) as u64) as usize;
+                make_room(buffer, due, length);
+                buffer[due..][..length].copy_from_slice(&bytes[at as usize..][..length]);
+                length
             }
-        }
-        self.flush(false)
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
-        self.buffer[self.filled..][..bytes.len()].copy_from_slice(bytes);
-        self.filled += bytes.len();
-    }
-
-    fn make_room(&mut self, length: usize) {
-        if self.buffer.len() - self.filled < length {
-            self.buffer.resize(self.filled + length, 0);
-        }
-    }
-
-    /// Sends bytes `start..end` of `file` after what the buffer holds; leaves nothing in it.
-    fn send_slice(&mut self, file: &File, start: u64, end: u64, last: bool) -> Result<(), Break> {
-        let chunk_size = self.pace.chunk_size as u64;
-        if self.pace.sendfile && end - start > chunk_size {
-            return self.send_by_kernel(file, start, end);
-        }
-        let held_back = end - start > chunk_size && self.pace.chunk_size < self.transport.segment_size();
-        let mut at = start;
-        while at < end {
-            let length = chunk_size.min(end - at) as usize;
-            self.make_room(length);
-            file.read_exact_at(&mut self.buffer[self.filled..][..length], at).map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => Break::Truncated,
-                _ => Break::Unreadable(error),
-            })?;
-            self.filled += length;
-            at += length as u64;
-            self.flush(held_back && !(last && at == end))?;
-        }
-        Ok(())
-    }
-
-    /// The same without reading the file here.
-    fn send_by_kernel(&mut self, file: &File, start: u64, end: u64) -> Result<(), Break> {
-        self.flush(true)?;
-        let mut at = start;
-        while at < end {
-            match self.transport.send_file(file, at, SENDFILE_BYTES.min(end - at) as usize) {
-                Ok(0) => return Err(Break::Truncated),
-                Ok(taken) => {
-                    at += taken as u64;
-                    self.taken += taken as u64;
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.wait()?,
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Err(Break::Lost),
-                    _ => return Err(Break::Unreadable(error)),
-                },
+            Body::Slice(file, _) | Body::Slices(file, ..) if left > 0 => {
+                let length = left.min(pace.chunk_size as u64) as usize;
+                make_room(buffer, due, length);
+                file.read_exact_at(&mut buffer[due..][..length], at).map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => Break::Truncated,
+                    _ => Break::Unreadable(error),
+                })?;
+                length
             }
-        }
-        Ok(())
+            _ => 0,
+        };
+        self.slice.start += length as u64;
+        Ok(length)
     }
 
-    /// Gives the socket everything that is due.
-    fn flush(&mut self, more: bool) -> Result<(), Break> {
-        let mut at = 0;
-        while at < self.filled {
-            match self.transport.send(&self.buffer[at..self.filled], more) {
-                Ok(taken) => {
-                    if self.taken == 0 {
-                        self.first_byte = Some(self.transport.now());
-                    }
-                    at += taken;
-                    self.taken += taken as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
-                Err(_) => return Err(Break::Lost),
+    /// The socket didn't take `text`, nor the last `chunk` bytes of the body that were read.
+    fn take_back(&mut self, text: &[u8], chunk: usize) {
+        self.text.extend_from_slice(text);
+        self.slice.start -= chunk as u64;
+    }
+
+    /// Lets the kernel send from the file; whether the socket took all that was asked of it.
+    fn send_by_kernel<T: Transport>(&mut self, transport: &mut T, body: &Body, turn_ends: u64) -> Result<bool, Break> {
+        let (Body::Slice(file, _) | Body::Slices(file, ..)) = body else { return Ok(true) };
+        let length = (self.slice.end - self.slice.start).min(turn_ends.saturating_sub(self.taken).max(1));
+        match transport.send_file(file, self.slice.start, length as usize) {
+            Ok(0) => Err(Break::Truncated),
+            Ok(taken) => {
+                self.slice.start += taken as u64;
+                self.taken += taken as u64;
+                Ok(taken as u64 == length)
             }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(false),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Err(Break::Lost),
+                _ => Err(Break::Unreadable(error)),
+            },
         }
-        self.filled = 0;
-        Ok(())
     }
 
-    /// Waits for the client to take something. The clock starts when it is first waited for, and again whenever
-    /// it has taken [`STALL_BYTES`] since.
-    fn wait(&mut self) -> Result<(), Break> {
+    /// Gives the socket `bytes`; how many of them it took.
+    fn send<T: Transport>(&mut self, transport: &mut T, bytes: &[u8], more: bool) -> Result<usize, Break> {
+        let taken = match transport.send(bytes, more) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return Err(Break::Lost),
+        };
+        if self.taken == 0 && taken > 0 {
+            self.first_byte = Some(transport.now());
+        }
+        self.taken += taken as u64;
+        Ok(taken)
+    }
+
+    /// The client has to take something first. The clock starts when it is first waited for, and again whenever it has
+    /// taken [`STALL_BYTES`] since.
+    fn wait<T: Transport>(&mut self, transport: &T, pace: Pace) -> Result<Progress, Break> {
+        let now = transport.now();
         let (since, _) = match self.mark {
             Some(mark) if self.taken - mark.1 < STALL_BYTES => mark,
-            _ => *self.mark.insert((self.transport.now(), self.taken)),
+            _ => *self.mark.insert((now, self.taken)),
         };
-        let until = since + self.pace.stall_timeout;
-        self.transport.wait_writable(until).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => Break::Stalled,
-            _ => Break::Lost,
-        })
+        let until = since + pace.stall_timeout;
+        if now >= until { Err(Break::Stalled) } else { Ok(Progress::Full(until)) }
+    }
+}
+
+/// Lets `buffer` have `length` bytes behind the first `due`.
+fn make_room(buffer: &mut Vec<u8>, due: usize, length: usize) {
+    if buffer.len() - due < length {
+        buffer.resize(due + length, 0);
     }
 }
 

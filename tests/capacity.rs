@@ -166,10 +166,10 @@ fn one_address_over_its_bound_waits_for_its_own_places() {
 }
 
 #[test]
-fn where_no_thread_can_be_started_the_answer_is_503_and_the_loop_goes_on() {
-    // Room for the program and a few dozen stacks. What is left when no stack fits any more depends on the limit, and so
-    // does what fails next, if anything does.
-    (0..8).for_each(|step| run_out_of_address_space(40_000 + step * 37));
+fn where_memory_runs_out_newcomers_are_turned_away_and_the_others_go_on() {
+    // Room for the program and a few hundred clients. What is left when there is none for one more depends on the limit,
+    // and so does what fails next, if anything does.
+    (0..8).for_each(|step| run_out_of_address_space(38_000 + step * 37));
 }
 
 fn run_out_of_address_space(kib: usize) {
@@ -195,9 +195,11 @@ fn run_out_of_address_space(kib: usize) {
 fn where_descriptors_are_short_an_existing_file_is_503_and_never_404() {
     let folder = long_film();
     let program = Program::start(folder.path(), &["--max-connections-per-ip", "0"]);
+    let before = program.descriptors();
     let mut kept = Client::connect(program.address);
     kept.send(GET.replace("GET", "HEAD"));
     assert_eq!(kept.read("HEAD").status, 200);
+    support::eventually("the connection alone is open", || program.descriptors() == before + 1);
     // From outside, while it runs, so that its own bounds know nothing of it.
     let pid = rustix::process::Pid::from_child(&program.child);
     let allow = |descriptors: u64| {
@@ -205,7 +207,7 @@ fn where_descriptors_are_short_an_existing_file_is_503_and_never_404() {
         let limit = rustix::process::Rlimit { current: Some(descriptors), maximum };
         rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
     };
-    allow(program.descriptors() as u64);
+    allow(program.next_descriptor());
     for _ in 0..10 {
         kept.send(GET.replace("GET", "HEAD"));
         assert_eq!(kept.read("HEAD").status, 503);

@@ -2,7 +2,8 @@
 //!
 //! The servers that are installed are started on loopback and measured in turns, round by round, so that whatever else
 //! the machine does meanwhile meets all of them; what counts is the ratio within a round. Markdown goes to stdout,
-//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` says how many rounds there are (5).
+//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` says how many rounds there are (5), and words after
+//! `cargo bench --bench compare --` which tables are wanted (`viewers`).
 //!
 //! | room | what it is for |
 //! |---|---|
@@ -37,9 +38,9 @@ fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bare::ARGUMENT, folder, port] => bare::serve(folder, port),
-        // `cargo test --all-targets` runs this too, and wants no figures.
-        _ if !arguments.iter().any(|argument| argument == "--bench") => Ok(()),
-        _ => rounds::compare(),
+        // cargo's own word is the last one. `cargo test --all-targets` runs this too, and wants no figures.
+        [ref wanted @ .., "--bench"] => rounds::compare(wanted),
+        _ => Ok(()),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -22,8 +22,9 @@ pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// What the figure before leaves behind, connections that close above all, is done by then.
 const REST: Duration = Duration::from_millis(50);
 
-/// Measures everybody who is there, and prints what came of it.
-pub fn compare() -> Outcome<()> {
+/// Measures everybody who is there, and prints what came of it: everything whose title has a word of `wanted` in it, or
+/// all of it where none is.
+pub fn compare(wanted: &[&str]) -> Outcome<()> {
     let begun = Instant::now();
     let before = Machine::now();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -41,9 +42,11 @@ pub fn compare() -> Outcome<()> {
             Err(reason) => notes.push(format!("{} is left out: {reason}.", candidate.name)),
         }
     }
-    let mut tables: Vec<Table> = MEASURES.iter().map(|measure| Table::new(measure, &field)).collect();
+    let is_wanted = |measure: &&Measure| wanted.is_empty() || wanted.iter().any(|word| measure.title.contains(word));
+    let measures: Vec<&Measure> = MEASURES.iter().filter(is_wanted).collect();
+    let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, &field)).collect();
     for round in 0..rounds {
-        for (measure, table) in MEASURES.iter().zip(&mut tables) {
+        for (measure, table) in measures.iter().zip(&mut tables) {
             if round < measure.rounds.of(rounds) {
                 eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
                 take(measure, table, round, &field, &data, &mut notes);

@@ -2,11 +2,13 @@
 
 use std::io;
 #[cfg(not(target_os = "linux"))]
-use std::net::{Ipv4Addr, TcpStream};
-use std::net::{SocketAddr, TcpListener};
+use std::net::Ipv4Addr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 /// Connections that the system completes while the accept loop is busy; it is cut to `net.core.somaxconn`.
@@ -19,15 +21,16 @@ const BACKLOG: i32 = 4096;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
 
-/// A listener whose accepted sockets need no option set: they inherit them.
-pub fn listen(address: SocketAddr, idle_timeout: Duration) -> io::Result<(TcpListener, SocketAddr)> {
+/// A listener that doesn't block, and whose accepted sockets need no option set: they inherit them.
+pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         // So that 0.0.0.0 and [::] can be listened on beside each other.
         socket.set_only_v6(true)?;
     }
-    set_options(&socket, idle_timeout)?;
+    set_options(&socket)?;
+    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from(socket);
@@ -36,10 +39,7 @@ pub fn listen(address: SocketAddr, idle_timeout: Duration) -> io::Result<(TcpLis
 }
 
 /// The options of every connection.
-fn set_options(socket: &Socket, idle_timeout: Duration) -> io::Result<()> {
-    // Also ends the listener's own wait in accept(2) every now and then, which does no harm.
-    #[cfg(target_os = "linux")]
-    socket.set_read_timeout(Some(idle_timeout))?;
+fn set_options(socket: &Socket) -> io::Result<()> {
     // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -48,15 +48,32 @@ fn set_options(socket: &Socket, idle_timeout: Duration) -> io::Result<()> {
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
 }
 
-/// Ends a blocking `accept(2)` for good. On Linux shutting the listener down does that, and refuses whoever comes later.
+/// The next connection, which doesn't block (sendfile(2) has no flag for that).
 #[cfg(target_os = "linux")]
-pub fn wake_accept(listener: &TcpListener) {
+pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((socket.into(), peer))
+}
+
+/// The same; what isn't inherited is set.
+#[cfg(not(target_os = "linux"))]
+pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer))
+}
+
+/// Ends a wait for newcomers for good. On Linux shutting the listener down does that, and refuses whoever comes later.
+#[cfg(target_os = "linux")]
+pub fn close(listener: &TcpListener) {
     let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
 }
 
-/// Elsewhere a connection of our own wakes the accept loop, which then sees that it is over.
+/// Elsewhere a connection of our own ends the wait; whoever comes to the door then sees that it is over.
 #[cfg(not(target_os = "linux"))]
-pub fn wake_accept(listener: &TcpListener) {
+pub fn close(listener: &TcpListener) {
     if let Ok(mut address) = listener.local_addr() {
         if address.ip().is_unspecified() {
             address.set_ip(if address.is_ipv4() {

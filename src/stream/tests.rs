@@ -1,5 +1,6 @@
 use super::*;
 use crate::transport::script::Script;
+use std::fs::File;
 use std::io::Write;
 
 const CHUNK: usize = 4096;
@@ -23,9 +24,26 @@ fn film(length: usize) -> Vec<u8> {
     (0..length).map(|i| (i * 31 % 251) as u8).collect()
 }
 
+/// How the sending of a response ended.
+struct Sent {
+    body_bytes: u64,
+    begun: bool,
+    outcome: Result<(), Break>,
+}
+
 fn transmit(script: &mut Script, body: &Body, pace: Pace) -> Sent {
     let mut buffer = b"head".to_vec();
-    send(&mut { script }, &mut buffer, body, pace)
+    let mut sending = Sending::new(4);
+    let outcome = loop {
+        match sending.advance(&mut &mut *script, body, &mut buffer, pace) {
+            Ok(Progress::Done) => break Ok(()),
+            Ok(Progress::Full(until)) => script.wait_writable(until),
+            Ok(Progress::Paused) => {}
+            Err(broken) => break Err(broken),
+        }
+        buffer = b"what another client is sent".to_vec();
+    };
+    Sent { body_bytes: sending.body_bytes(), begun: sending.has_begun(), outcome }
 }
 
 #[test]

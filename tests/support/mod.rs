@@ -146,6 +146,12 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// The descriptor that it would open next; it may have inherited higher ones.
+    pub fn next_descriptor(&self) -> u64 {
+        let is_free = |number: &u64| fs::read_link(format!("/proc/{}/fd/{number}", self.child.id())).is_err();
+        (0..).find(is_free).unwrap()
+    }
+
     /// Processor time that it has used, in user and system mode.
     pub fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
