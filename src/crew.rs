@@ -177,7 +177,9 @@ impl<W: Work> Crew<W> {
             {
                 if let Err(error) = outcome {
                     self.complaints.pass(|missed| {
-                        log::warn!("no thread can be started for one that is held up: {error} ({missed} more such errors)");
+                        log::warn!(
+                            "no thread can be started for one that is held up: {error} ({missed} more such errors)"
+                        );
                     });
                     break;
                 }

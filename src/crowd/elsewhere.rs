@@ -76,8 +76,7 @@ impl<G: AsFd> Crowd<G> {
                 break next;
             }
             let patience = patience.unwrap_or(Duration::from_secs(3600));
-            let (waited, timeout) =
-                self.arrived.wait_timeout(queue, patience).unwrap_or_else(PoisonError::into_inner);
+            let (waited, timeout) = self.arrived.wait_timeout(queue, patience).unwrap_or_else(PoisonError::into_inner);
             queue = waited;
             if timeout.timed_out() && queue.guests.is_empty() {
                 return None;
