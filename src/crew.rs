@@ -137,7 +137,7 @@ impl<W: Work> Crew<W> {
                 next = self.work.settle(job, outcome.ok());
                 pulse.beats.fetch_add(if next.is_some() { 2 } else { 1 }, Ordering::SeqCst);
             }
-            debug_assert!(!has_begun || pulse.beats.load(Ordering::SeqCst) % 2 == 0);
+            debug_assert!(!has_begun || pulse.beats.load(Ordering::SeqCst).is_multiple_of(2));
         }
         self.forget(pulse);
         self.wake_overseer();
@@ -205,7 +205,7 @@ impl<W: Work> Crew<W> {
             let beats = pulse.beats.load(Ordering::SeqCst);
             let before = pulse.seen.swap(beats, Ordering::SeqCst);
             moved |= beats != before;
-            held_up += usize::from(beats == before && beats % 2 == 1);
+            held_up += usize::from(beats == before && !beats.is_multiple_of(2));
         }
         (held_up, moved)
     }

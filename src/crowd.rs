@@ -2,7 +2,7 @@
 //!
 //! A guest waits here until its socket can do what it waits for, or its time has come, whichever is first; it costs no
 //! thread meanwhile. Workers take whoever is next ([`Crowd::next`]). Linux tells by `epoll(7)` whose socket is ready;
-//! elsewhere ([`elsewhere`]) a worker waits with each guest.
+//! elsewhere (`elsewhere`) a worker waits with each guest.
 
 #[cfg(any(test, not(target_os = "linux")))]
 mod elsewhere;

@@ -278,7 +278,7 @@ impl Work for Floor {
             (Guest::Door(door), Some(Outcome::Came(came))) => self.receive(door, came),
             (Guest::Visit(visit), Some(Outcome::Served(turn))) => self.let_wait(visit, turn),
             // It panicked.
-            (Guest::Visit(visit), _) => self.see_out(visit),
+            (Guest::Visit(visit), _) => self.see_out(*visit),
             (Guest::Door(door), _) => self.open(door, None),
         }
     }
@@ -373,12 +373,12 @@ impl Floor {
         };
         self.site.metrics().closed(ending);
         log::debug!("{} is gone: {ending:?}", visit.client.peer);
-        self.see_out(visit)
+        self.see_out(*visit)
     }
 
     /// A client leaves; whoever waits for its place is served next.
-    fn see_out(&self, visit: Box<Visit>) -> Option<Guest> {
-        let Visit { client, connection, seat, .. } = *visit;
+    fn see_out(&self, visit: Visit) -> Option<Guest> {
+        let Visit { client, connection, seat, .. } = visit;
         drop(connection);
         self.crowd.give_back(seat);
         let next = self.admission.leave(&client);

@@ -215,23 +215,27 @@ impl Sending {
         self.slice.start -= chunk as u64;
     }
 
-    /// Lets the kernel send from the file; whether the socket took all that was asked of it.
+    /// Lets the kernel send from the file until it is the next one's turn; whether the socket took all of that.
     fn send_by_kernel<T: Transport>(&mut self, transport: &mut T, body: &Body, turn_ends: u64) -> Result<bool, Break> {
         let (Body::Slice(file, _) | Body::Slices(file, ..)) = body else { return Ok(true) };
-        let length = (self.slice.end - self.slice.start).min(turn_ends.saturating_sub(self.taken).max(1));
-        match transport.send_file(file, self.slice.start, length as usize) {
-            Ok(0) => Err(Break::Truncated),
-            Ok(taken) => {
-                self.slice.start += taken as u64;
-                self.taken += taken as u64;
-                Ok(taken as u64 == length)
+        let mut due = (self.slice.end - self.slice.start).min(turn_ends.saturating_sub(self.taken).max(1));
+        while due > 0 {
+            // Less than was asked for may be the file's end: the next call tells that from a socket that is full.
+            match transport.send_file(file, self.slice.start, due as usize) {
+                Ok(0) => return Err(Break::Truncated),
+                Ok(taken) => {
+                    self.slice.start += taken as u64;
+                    self.taken += taken as u64;
+                    due -= taken as u64;
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Ok(false),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Err(Break::Lost),
+                    _ => return Err(Break::Unreadable(error)),
+                },
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => Ok(false),
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Err(Break::Lost),
-                _ => Err(Break::Unreadable(error)),
-            },
         }
+        Ok(true)
     }
 
     /// Gives the socket `bytes`; how many of them it took.

@@ -27,7 +27,11 @@ fn a_film_that_becomes_shorter_ends_the_connection() {
     for sendfile in [false, true] {
         let whole = film(SIZE);
         let folder = Folder::new().with("film.mp4", &whole);
-        let server = Running::with(&folder, |config| config.sendfile = sendfile);
+        let server = Running::with(&folder, |config| {
+            config.sendfile = sendfile;
+            // It is the file that ends the connection, and no clock.
+            config.stall_timeout = support::PATIENCE * 10;
+        });
         let mut client = in_the_middle(&server);
         File::options().write(true).open(folder.file("film.mp4")).unwrap().set_len(20_000_000).unwrap();
         let came = client.read_rest();

@@ -164,4 +164,12 @@ fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
     let sent = transmit(&mut Script::new(), &Body::Slice(file(&film[..10_000]), 0..20_000), by_kernel);
     assert!(matches!(sent.outcome, Err(Break::Truncated)));
     assert_eq!(sent.body_bytes, 10_000);
+    let mut sending = Sending::new(4);
+    let at_once = sending.advance(
+        &mut &mut Script::new(),
+        &Body::Slice(file(&film[..10_000]), 0..20_000),
+        &mut b"head".to_vec(),
+        by_kernel,
+    );
+    assert!(matches!(at_once, Err(Break::Truncated)), "the file's end is no full socket, which would be waited for");
 }

@@ -295,10 +295,12 @@ impl Client {
         matches!(read, Ok(0)).then_some(())
     }
 
-    /// All that still comes, until the connection ends in whatever way.
+    /// All that still comes, until the connection ends in whatever way; that it doesn't is a failure.
     pub fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        let _ = self.reader.read_to_end(&mut rest);
+        if let Err(error) = self.reader.read_to_end(&mut rest) {
+            assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "the connection has not ended");
+        }
         rest
     }
 }
