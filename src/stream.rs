@@ -129,7 +129,9 @@ impl Sending {
                 due += self.read_chunk(body, buffer, due, pace)?;
             }
             if due > 0 {
-                let more = by_kernel || (self.gathers && !(self.slice.is_empty() && self.was_last(body)));
+                // Nobody would send what is held back when the turn ends, until a timer of 200 ms does.
+                let is_last = self.taken + due as u64 >= turn_ends || (self.slice.is_empty() && self.was_last(body));
+                let more = by_kernel || (self.gathers && !is_last);
                 let taken = self.send(transport, &buffer[..due], more)?;
                 if taken < due {
                     self.take_back(&buffer[taken.min(text)..text], due - taken.max(text));

@@ -95,6 +95,18 @@ fn small_chunks_are_held_back_until_a_segment_is_full() {
 }
 
 #[test]
+fn nothing_is_held_back_when_a_turn_ends() {
+    let film = film(4 * TURN as usize);
+    let body = Body::Slice(file(&film), 0..film.len() as u64);
+    let (mut script, mut sending, mut buffer) = (Script::new(), Sending::new(4), b"head".to_vec());
+    while sending.advance(&mut &mut script, &body, &mut buffer, pace(1000)).unwrap() == Progress::Paused {
+        assert_eq!(script.more.pop(), Some(false));
+        assert!(script.more.iter().all(|&more| more), "the rest of a turn is");
+        script.more.clear();
+    }
+}
+
+#[test]
 fn a_client_that_takes_a_chunk_within_the_timeout_is_never_cut() {
     let film = film(20 * CHUNK);
     let mut script = Script::new().takes_at_first(CHUNK);
