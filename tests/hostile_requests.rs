@@ -157,7 +157,8 @@ fn two_hundred_dripping_heads_and_stalled_readers_hold_up_nobody() {
     let long = get("").replace("film", "long");
     let stalled: Vec<TcpStream> = (0..200).map(|_| connect(&long)).collect();
     let mut dripping: Vec<TcpStream> = (0..200).map(|_| connect("GET /video/film.mp4 HTTP/1.1\r\nA: ")).collect();
-    support::eventually("all of them are in", || program.descriptors() >= descriptors + 600);
+    // The descriptors before may have been those of a connection that was about to close, too.
+    support::eventually("all of them are in", || program.descriptors() >= descriptors + 600 - 2);
     assert!(program.status("Threads") <= 16, "whoever waits takes no thread");
     assert!(is_served(program.address));
     // They drip as long as somebody listens; the deadlines end them all the same.
