@@ -154,8 +154,8 @@ pub enum Turn {
     Read(Instant),
     /// Until the socket takes something.
     Write(Instant),
-    /// For others to have theirs: it could go on, as far as it knows. If the socket takes nothing, then as above.
-    Again(Instant),
+    /// For others to have theirs: it could go on.
+    Again,
     /// For nothing: it is over. Closing is the caller's.
     Over(Ending),
 }
@@ -404,7 +404,7 @@ impl<T: Transport, H: House> Service<'_, T, H> {
         match sending.advance(self.transport, &response.body, &mut self.desk.outbox, self.bounds.pace) {
             Ok(Progress::Done) => {}
             Ok(Progress::Full(until)) => return Some(Turn::Write(until)),
-            Ok(Progress::Paused) => return Some(Turn::Again(self.transport.now() + self.bounds.pace.stall_timeout)),
+            Ok(Progress::Paused) => return Some(Turn::Again),
             Err(broken @ (Break::Truncated | Break::Unreadable(_))) if !sending.has_begun() => {
                 log::error!("a file can't be read: {broken:?}");
                 let sentence = "The file can't be read at the moment. Try again in a little while.";
@@ -447,7 +447,7 @@ impl<T: Transport, H: House> Service<'_, T, H> {
         match ending {
             Some(ending) => Some(Turn::Over(ending)),
             // The next one is there already: it is answered when it is this client's turn again, and it reads.
-            None if !self.connection.inbox.is_empty() => Some(Turn::Again(now + self.bounds.pace.stall_timeout)),
+            None if !self.connection.inbox.is_empty() => Some(Turn::Again),
             None => None,
         }
     }

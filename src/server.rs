@@ -336,7 +336,7 @@ impl Floor {
                 None
             }
         };
-        let door = self.crowd.pause(door.seat, Guest::Door(door), Wish::Read, Instant::now() + FOR_EVER);
+        let door = self.crowd.wait_unsure(door.seat, Guest::Door(door), Wish::Read, Instant::now() + FOR_EVER);
         newcomer.or(door)
     }
 
@@ -366,10 +366,13 @@ impl Floor {
     fn let_wait(&self, visit: Box<Visit>, turn: Turn) -> Option<Guest> {
         let ending = match turn {
             Turn::Over(ending) => ending,
+            Turn::Again => {
+                self.crowd.stand_in_line(Guest::Visit(visit));
+                return None;
+            }
             _ if !visit.is_watched && self.crowd.watch(visit.seat, &visit.client.stream).is_err() => Ending::MadeRoom,
             Turn::Read(until) => return self.crowd.wait(visit.seat, visit.waits(), Wish::Read, until),
             Turn::Write(until) => return self.crowd.wait(visit.seat, visit.waits(), Wish::Write, until),
-            Turn::Again(until) => return self.crowd.pause(visit.seat, visit.waits(), Wish::Write, until),
         };
         self.site.metrics().closed(ending);
         log::debug!("{} is gone: {ending:?}", visit.client.peer);

@@ -131,7 +131,7 @@ impl Sending {
             if due > 0 {
                 // Nobody would send what is held back when the turn ends, until a timer of 200 ms does.
                 let is_last = self.taken + due as u64 >= turn_ends || (self.slice.is_empty() && self.was_last(body));
-                let more = by_kernel || (self.gathers && !is_last);
+                let more = self.gathers && !is_last && !by_kernel;
                 let taken = self.send(transport, &buffer[..due], more)?;
                 if taken < due {
                     self.take_back(&buffer[taken.min(text)..text], due - taken.max(text));

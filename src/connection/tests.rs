@@ -55,7 +55,8 @@ fn run_in(script: &mut Script, house: &Echo) -> Ending {
     loop {
         match connection.turn(&mut *script, &BOUNDS, house, &mut desk) {
             Turn::Read(until) => script.wait_readable(until),
-            Turn::Write(until) | Turn::Again(until) => script.wait_writable(until),
+            Turn::Write(until) => script.wait_writable(until),
+            Turn::Again => {}
             Turn::Over(ending) => return ending,
         }
         // Another client is served in between.

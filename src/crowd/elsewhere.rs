@@ -61,8 +61,13 @@ impl<G: AsFd> Crowd<G> {
 
     /// As the other one's.
     #[must_use]
-    pub fn pause(&self, seat: usize, guest: G, wish: Wish, until: Instant) -> Option<G> {
+    pub fn wait_unsure(&self, seat: usize, guest: G, wish: Wish, until: Instant) -> Option<G> {
         self.wait(seat, guest, wish, until)
+    }
+
+    /// As the other one's.
+    pub fn stand_in_line(&self, guest: G) {
+        let _ = self.wait(0, guest, Wish::Time, Instant::now());
     }
 
     /// As the other one's; but `begin` is called before the wait with a guest.

@@ -1,16 +1,18 @@
-//! The crowd where `epoll(7)` is: a system call for whoever is next, and none to begin or to end a wait.
+//! The crowd where `epoll(7)` is: one system call finds several who are next, and none begins or ends a wait.
 //!
 //! A socket is registered once, edge-triggered, for all that can happen to it. What happens while its guest is with a
-//! worker is kept in the guest's seat, so that nothing is missed.
+//! worker is kept in the guest's seat, so that nothing is missed. Who is ready stands in line until a worker takes it:
+//! those with a request before those whose response goes on, so that a seek is not behind fifty films.
 
+use std::collections::VecDeque;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
 use super::Wish;
@@ -21,6 +23,12 @@ const NEVER: u64 = u64::MAX;
 /// What the bell says in place of a seat's number.
 const BELL: u64 = u64::MAX;
 
+/// Guests that one worker finds at a time; the rest is left for the others.
+const FINDS: usize = 8;
+
+/// Requests that are taken in a row while a response could go on.
+const IN_A_ROW: usize = 32;
+
 /// All that can happen to a socket, each told once.
 const EVERYTHING: EventFlags = EventFlags::ET.union(EventFlags::IN).union(EventFlags::OUT).union(EventFlags::RDHUP);
 
@@ -28,9 +36,11 @@ const EVERYTHING: EventFlags = EventFlags::ET.union(EventFlags::IN).union(EventF
 #[derive(Debug)]
 pub struct Crowd<G> {
     epoll: OwnedFd,
-    /// Rung when the crowd is closed, to wake every worker.
+    /// Rung to wake one worker; and, when the crowd is closed, another one to wake them all.
     bell: OwnedFd,
+    last_bell: OwnedFd,
     seats: Box<[Seat<G>]>,
+    line: Mutex<Line<G>>,
     free: Mutex<Vec<usize>>,
     /// In microseconds after the start: no guest's time comes before.
     next_due: AtomicU64,
@@ -58,8 +68,44 @@ struct State<G> {
 impl<G> State<G> {
     /// Takes note that what was wished for came true.
     fn use_up(&mut self, wish: EventFlags) {
-        // A client's goodbye is told once, and may have come with its last request.
-        self.happened.remove(wish.difference(EventFlags::RDHUP));
+        // A client's goodbye is told once, and may have come with its last request. That there is room is told again: who
+        // waits for it has found that there is none.
+        self.happened.remove(wish.difference(EventFlags::RDHUP) | EventFlags::OUT);
+    }
+}
+
+/// Guests who wait for a worker, and for nothing else.
+#[derive(Debug)]
+struct Line<G> {
+    /// Those who waited for something to read.
+    requests: VecDeque<G>,
+    /// Those whose response goes on.
+    responses: VecDeque<G>,
+    /// Requests that were taken since the last response was.
+    in_a_row: usize,
+    /// Workers that wait, since nobody stands here.
+    asleep: usize,
+}
+
+impl<G> Line<G> {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.responses.is_empty()
+    }
+
+    /// A guest with a request, as long as the others aren't forgotten over those.
+    fn next_request(&mut self) -> Option<G> {
+        if self.in_a_row >= IN_A_ROW && !self.responses.is_empty() {
+            return None;
+        }
+        self.in_a_row += 1;
+        self.requests.pop_front()
+    }
+
+    fn next(&mut self) -> Option<G> {
+        self.next_request().or_else(|| {
+            self.in_a_row = 0;
+            self.responses.pop_front()
+        })
     }
 }
 
@@ -91,12 +137,18 @@ impl<G: AsFd> Crowd<G> {
     /// When there are no descriptors left.
     pub fn new(seats: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&epoll, &bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        let bell = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let (bell, last_bell) = (bell()?, bell()?);
+        // Each ring of the one is told to one worker; that of the other to everybody, for ever.
+        epoll::add(&epoll, &bell, EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
+        epoll::add(&epoll, &last_bell, EventData::new_u64(BELL), EventFlags::IN)?;
+        let line = Line { requests: VecDeque::new(), responses: VecDeque::new(), in_a_row: 0, asleep: 0 };
         Ok(Self {
             epoll,
             bell,
+            last_bell,
             seats: (0..seats).map(|_| Seat::new()).collect(),
+            line: Mutex::new(line),
             free: Mutex::new((0..seats).rev().collect()),
             next_due: AtomicU64::new(NEVER),
             started: Instant::now(),
@@ -141,10 +193,10 @@ impl<G: AsFd> Crowd<G> {
         None
     }
 
-    /// The same for a guest whose wish may be true already, though it has been told so before: it is its turn again
-    /// after those who are ready now. Gives it back where there is no more waiting.
+    /// The same for a guest that has not made sure that what it waits for isn't there. Gives it back where there is no
+    /// more waiting.
     #[must_use]
-    pub fn pause(&self, seat: usize, guest: G, wish: Wish, until: Instant) -> Option<G> {
+    pub fn wait_unsure(&self, seat: usize, guest: G, wish: Wish, until: Instant) -> Option<G> {
         let mut state = self.seats[seat].lock();
         // Asks for what has been told before, so that it is told again.
         if epoll::modify(&self.epoll, &guest, mark(seat, state.guests), EVERYTHING).is_err() {
@@ -153,6 +205,15 @@ impl<G: AsFd> Crowd<G> {
         state.happened = EventFlags::empty();
         self.sit_down(seat, &mut state, guest, fulfils(wish), until);
         None
+    }
+
+    /// Lets a guest stand in line that waits for nothing but another turn.
+    pub fn stand_in_line(&self, guest: G) {
+        self.line().responses.push_back(guest);
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line<G>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sit_down(&self, seat: usize, state: &mut State<G>, guest: G, wish: EventFlags, until: Instant) {
@@ -176,11 +237,10 @@ impl<G: AsFd> Crowd<G> {
     }
 
     fn find(&self, patience: Option<Duration>) -> Option<G> {
-        let mut events = Vec::with_capacity(1);
         let give_up = patience.map(|patience| Instant::now() + patience);
         while !self.closed.load(Ordering::SeqCst) {
-            let due = self.next_due.load(Ordering::SeqCst);
             let mut timeout = None;
+            let due = self.next_due.load(Ordering::SeqCst);
             if due != NEVER || give_up.is_some() {
                 let now = Instant::now();
                 if due <= self.microseconds(now)
@@ -188,29 +248,59 @@ impl<G: AsFd> Crowd<G> {
                 {
                     return Some(guest);
                 }
-                if give_up.is_some_and(|give_up| give_up <= now) {
-                    return None;
-                }
                 let due = self.next_due.load(Ordering::SeqCst);
                 let due = (due != NEVER).then(|| self.started + Duration::from_micros(due));
                 let until = due.into_iter().chain(give_up).min();
                 timeout = until.map(|until| timespec(until.saturating_duration_since(now)));
             }
-            events.clear();
-            // A signal, or a failure that no caller could mend, is as good as nothing that happened.
-            let _ = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref());
-            if let Some(event) = events.first()
-                && event.data.u64() != BELL
-                && let Some(guest) = self.fulfil(event.data.u64(), event.flags)
-            {
+            let mut line = self.line();
+            if let Some(guest) = line.next_request() {
+                self.share(&line);
                 return Some(guest);
+            }
+            line = self.look(line, timeout);
+            if let Some(guest) = line.next() {
+                self.share(&line);
+                return Some(guest);
+            }
+            if give_up.is_some_and(|give_up| give_up <= Instant::now()) {
+                return None;
             }
         }
         None
     }
 
+    /// Lets those stand in line to whom something has happened; where nobody does, waits for that.
+    fn look<'l>(&'l self, mut line: MutexGuard<'l, Line<G>>, timeout: Option<Timespec>) -> MutexGuard<'l, Line<G>> {
+        let must_wait = line.is_empty();
+        let timeout = if must_wait { timeout } else { Some(timespec(Duration::ZERO)) };
+        // While the line is held: whoever puts somebody into it from here on rings the bell.
+        line.asleep += usize::from(must_wait);
+        drop(line);
+        let mut events = [MaybeUninit::<Event>::uninit(); FINDS];
+        // A signal, or a failure that no caller could mend, is as good as nothing that happened.
+        let found = epoll::wait(&self.epoll, &mut events, timeout.as_ref()).map_or(&mut [][..], |(found, _)| found);
+        let mut line = self.line();
+        line.asleep -= usize::from(must_wait);
+        for event in found.iter().filter(|event| event.data.u64() != BELL) {
+            match self.fulfil(event.data.u64(), event.flags) {
+                Some((guest, wish)) if wish.contains(EventFlags::IN) => line.requests.push_back(guest),
+                Some((guest, _)) => line.responses.push_back(guest),
+                None => {}
+            }
+        }
+        line
+    }
+
+    /// Wakes another worker where somebody is left in line.
+    fn share(&self, line: &Line<G>) {
+        if !line.is_empty() && line.asleep > 0 {
+            ring(&self.bell);
+        }
+    }
+
     /// Something happened to the guest that has this mark. If that is what it waits for, here it is.
-    fn fulfil(&self, mark: u64, happened: EventFlags) -> Option<G> {
+    fn fulfil(&self, mark: u64, happened: EventFlags) -> Option<(G, EventFlags)> {
         let (seat, guests) = (mark as u32 as usize, (mark >> 32) as u32);
         let mut state = self.seats.get(seat)?.lock();
         if state.guests != guests {
@@ -220,7 +310,7 @@ impl<G: AsFd> Crowd<G> {
         if !state.happened.intersects(state.wish) {
             return None;
         }
-        self.stand_up(seat, &mut state)
+        Some((self.stand_up(seat, &mut state)?, state.wish))
     }
 
     fn stand_up(&self, seat: usize, state: &mut State<G>) -> Option<G> {
@@ -259,14 +349,18 @@ impl<G: AsFd> Crowd<G> {
     /// Sends every worker away that waits here, now and later.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        // It fails only where the bell has been rung 2^64 times.
-        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        ring(&self.last_bell);
     }
 
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
+}
+
+/// It fails only where the bell has been rung 2^64 times.
+fn ring(bell: &OwnedFd) {
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
 /// What the system is to say of a guest's socket: its seat, and how many had that seat before.

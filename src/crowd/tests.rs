@@ -89,13 +89,15 @@ macro_rules! both_crowds {
             }
 
             #[test]
-            fn who_pauses_comes_back_though_nothing_happens() {
+            fn who_needs_no_wait_comes_back_though_nothing_happens() {
                 let crowd = crowd(1);
                 let (mut guest, mut theirs) = arrive(&crowd);
                 theirs.write_all(b"x").unwrap();
                 for wish in [Wish::Write, Wish::Read, Wish::Write] {
-                    let back = crowd.pause(guest.seat, guest, wish, Instant::now() + LONG);
+                    let back = crowd.wait_unsure(guest.seat, guest, wish, Instant::now() + LONG);
                     guest = back.or_else(|| crowd.next(Some(LONG), || ())).unwrap();
+                    crowd.stand_in_line(guest);
+                    guest = crowd.next(Some(LONG), || ()).unwrap();
                 }
             }
 
