@@ -40,6 +40,9 @@ pub trait Work: Send + Sync + 'static {
     /// one.
     fn settle(&self, job: Self::Job, outcome: Option<Self::Outcome>) -> Option<Self::Job>;
 
+    /// The worker that calls this goes: somebody else is to see to the jobs that it has put off.
+    fn hand_over(&self);
+
     /// Whether there will be no more jobs.
     fn is_over(&self) -> bool;
 }
@@ -139,6 +142,7 @@ impl<W: Work> Crew<W> {
             }
             debug_assert!(!has_begun || pulse.beats.load(Ordering::SeqCst).is_multiple_of(2));
         }
+        self.work.hand_over();
         self.forget(pulse);
         self.wake_overseer();
     }
@@ -254,6 +258,8 @@ mod tests {
             self.settled.fetch_add(1, Ordering::SeqCst);
             None
         }
+
+        fn hand_over(&self) {}
 
         fn is_over(&self) -> bool {
             self.is_over.load(Ordering::SeqCst)

@@ -283,6 +283,10 @@ impl Work for Floor {
         }
     }
 
+    fn hand_over(&self) {
+        self.crowd.share();
+    }
+
     fn is_over(&self) -> bool {
         self.crowd.is_closed()
     }

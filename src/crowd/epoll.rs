@@ -255,12 +255,12 @@ impl<G: AsFd> Crowd<G> {
             }
             let mut line = self.line();
             if let Some(guest) = line.next_request() {
-                self.share(&line);
+                self.wake_for(&line);
                 return Some(guest);
             }
             line = self.look(line, timeout);
             if let Some(guest) = line.next() {
-                self.share(&line);
+                self.wake_for(&line);
                 return Some(guest);
             }
             if give_up.is_some_and(|give_up| give_up <= Instant::now()) {
@@ -292,8 +292,17 @@ impl<G: AsFd> Crowd<G> {
         line
     }
 
-    /// Wakes another worker where somebody is left in line.
-    fn share(&self, line: &Line<G>) {
+    /// Wakes a worker, if one sleeps, where somebody stands in line whom nobody sees to.
+    pub fn share(&self) {
+        self.wake_for(&self.line());
+    }
+
+    #[cfg(test)]
+    pub fn asleep(&self) -> usize {
+        self.line().asleep
+    }
+
+    fn wake_for(&self, line: &Line<G>) {
         if !line.is_empty() && line.asleep > 0 {
             ring(&self.bell);
         }

@@ -192,3 +192,21 @@ fn what_is_told_late_of_an_earlier_guest_is_not_the_next_ones() {
     assert!(crowd.next(Some(Duration::from_millis(20)), || ()).is_none());
     drop(old);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_sleeps_is_woken_for_who_was_put_in_line() {
+    use super::epoll::Crowd;
+    let crowd = Crowd::new(1).unwrap();
+    let (guest, _client) = guest(crowd.take_seat().unwrap());
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| crowd.next(Some(LONG), || ()).map(|guest: Guest| guest.seat));
+        while crowd.asleep() == 0 {
+            std::thread::yield_now();
+        }
+        crowd.stand_in_line(guest);
+        let begun = Instant::now();
+        crowd.share();
+        assert!(sleeper.join().unwrap().is_some() && begun.elapsed() < LONG);
+    });
+}
