@@ -16,8 +16,10 @@ use crate::transport::Transport;
 /// A client that takes fewer bytes than this within the stall timeout has stalled.
 pub const STALL_BYTES: u64 = 4096;
 
-/// Bytes after which it is another client's turn, where there is one that can go on.
-const TURN: u64 = 256 * 1024;
+/// Bytes after which it is another client's turn, where there is one that can go on: a tenth of a millisecond in chunks
+/// of 4 KiB, and a third of that where the kernel copies.
+const TURN: u64 = 128 * 1024;
+const TURN_BY_KERNEL: u64 = 256 * 1024;
 
 /// Bytes of a body in memory that are sent at a time, at the least.
 const MEMORY_CHUNK: usize = 64 * 1024;
@@ -115,7 +117,7 @@ impl Sending {
             buffer.clear();
             buffer.append(&mut self.text);
         }
-        let turn_ends = self.taken + TURN;
+        let turn_ends = self.taken + if pace.sendfile { TURN_BY_KERNEL } else { TURN };
         // Bytes of the buffer that are due; what lies behind is room for a chunk, set to zero once.
         let mut due = buffer.len();
         loop {
