@@ -1,4 +1,5 @@
-//! What the parts of a request cost, each by itself: reading it, deciding on it, opening its file, writing its head.
+//! What the parts of a request cost, each by itself: reading it, deciding on it, opening its file, writing its
+//! head; and what a large folder costs.
 //!
 //! All of it together is some microseconds beside what the kernel takes for the same request (`benches/compare`), so
 //! that a part that shows there is to be found here.
@@ -102,6 +103,17 @@ fn open_file(bencher: Bencher, name: &str) {
     let folder = Folder::new("open").expect("a folder can be made");
     let library = Library::open(folder.path()).expect("it is there");
     bencher.bench_local(|| library.open_file(black_box(name.as_bytes())).is_ok());
+}
+
+/// A folder of ten thousand videos, from the directory to the list that a page is made of.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn list_ten_thousand(bencher: Bencher) {
+    let folder = Folder::new("list").expect("a folder can be made");
+    for number in 0..10_000 {
+        fs::File::create(folder.path().join(format!("season 1/film {number}.mp4"))).expect("there is room for it");
+    }
+    let library = Library::open(folder.path()).expect("it is there");
+    bencher.bench_local(|| library.list(black_box(b"season 1")).map(|listing| listing.videos.len()));
 }
 
 /// From a head to a planned response, its file open, and closing it.

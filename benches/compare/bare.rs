@@ -22,15 +22,15 @@ pub const ARGUMENT: &str = "bare-loop";
 
 const CHUNK: u64 = 4096;
 
-/// Serves `folder` on loopback until stdin ends, which it does with the process that started this one.
-pub fn serve(folder: &str, port: &str) -> Outcome<()> {
+/// Serves `folder` at `address` until stdin ends, which it does with the process that started this one.
+pub fn serve(folder: &str, address: &str) -> Outcome<()> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(64 * 1024)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
-    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], port.parse()?)).into())?;
+    socket.bind(&address.parse::<std::net::SocketAddr>()?.into())?;
     socket.listen(4096)?;
     let listener = TcpListener::from(socket);
     let folder = folder.to_owned();

@@ -35,7 +35,7 @@ impl Data {
         fs::create_dir(data.root())?;
         fs::create_dir(data.videos())?;
         let block: Vec<u8> = (0..1024 * 1024).map(|at: u32| (at % 251) as u8).collect();
-        let mut film = File::create(data.videos().join("film.mp4"))?;
+        let mut film = File::create(data.film())?;
         for _ in 0..FILM_SIZE / block.len() as u64 {
             film.write_all(&block)?;
         }
@@ -53,6 +53,11 @@ impl Data {
     /// What filmstrip serves as its `/video/`.
     pub fn videos(&self) -> PathBuf {
         self.root().join("video")
+    }
+
+    /// The film.
+    pub fn film(&self) -> PathBuf {
+        self.videos().join("film.mp4")
     }
 
     /// Room for a server's own files, made where it isn't there yet.

@@ -3,15 +3,18 @@
 //! Bytes are discarded in the kernel (`MSG_TRUNC`, tcp(7)), many connections share one thread by epoll, and responses
 //! are counted by the length that the first of them had. Nothing leaves loopback.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::fs::Advice;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Socket, Type};
@@ -467,6 +470,48 @@ fn drain(address: SocketAddr, streams: usize, taken: &AtomicU64, over: &AtomicBo
         }
     }
     Ok(())
+}
+
+/// Streams of a film that has to be read from its disk.
+#[derive(Debug)]
+pub struct Cold {
+    /// Bytes in a second, all streams together.
+    pub rate: f64,
+    /// From the wish to connect to the first byte: half of the streams took no longer, in seconds.
+    pub p50: f64,
+    /// The longest.
+    pub worst: f64,
+}
+
+/// `streams` viewers, each of its own part of `film`, of which nothing is in the page cache at first.
+pub fn cold(address: SocketAddr, film: &Path, streams: u64) -> Outcome<Cold> {
+    let file = File::open(film)?;
+    // Where the folder is a file system in memory this does nothing, and the figures are those of a warm film.
+    rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
+    let begun = Instant::now();
+    let part = FILM_SIZE / streams;
+    let watch = |number: u64| -> Outcome<f64> {
+        let wish = Instant::now();
+        let mut stream = connect(address, &Options::default())?;
+        stream.write_all(&range_request(address, number * part, Some((number + 1) * part - 1)))?;
+        let (_, length, mut taken) = read_head(&stream, 206)?;
+        let first_byte = wish.elapsed().as_secs_f64();
+        let mut sink = vec![0; DISCARD];
+        while taken < length as usize {
+            taken +=
+                discard(&stream, &mut sink, DISCARD, RecvFlags::empty())?.filter(|&n| n > 0).ok_or("an early end")?;
+        }
+        Ok(first_byte)
+    };
+    let mut first_bytes = thread::scope(|scope| {
+        let viewers: Vec<_> = (0..streams).map(|number| scope.spawn(move || watch(number))).collect();
+        viewers.into_iter().map(|viewer| viewer.join().map_err(|_| "a client panicked")?).collect::<Outcome<Vec<f64>>>()
+    })?;
+    let rate = (part * streams) as f64 / begun.elapsed().as_secs_f64();
+    // Whoever is measured next finds it as it was.
+    io::copy(&mut &file, &mut io::sink())?;
+    first_bytes.sort_unstable_by(f64::total_cmp);
+    Ok(Cold { rate, p50: quantile(&first_bytes, 0.5), worst: quantile(&first_bytes, 1.0) })
 }
 
 /// Viewers who take what their film's rate asks for.

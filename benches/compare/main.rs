@@ -1,6 +1,6 @@
 //! filmstrip beside the servers that people would run instead: one machine, one folder, the same clients.
 //!
-//! The servers that are installed are started on loopback and measured in turns, round by round, so that whatever else
+//! The servers that are installed are started on loopback (and at the end of a cable that is none) and measured in turns, round by round, so that whatever else
 //! the machine does meanwhile meets all of them; what counts is the ratio within a round. Markdown goes to stdout,
 //! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` says how many rounds there are (5), and words after
 //! `cargo bench --bench compare --` which tables are wanted (`viewers`).
@@ -10,6 +10,7 @@
 //! | `rounds` | everybody in turns |
 //! | `data` | the folder that everybody serves |
 //! | `servers` | how each server is started, and ended |
+//! | `ethernet` | a cable to them, where loopback isn't what is meant |
 //! | `bare` | the least that a server of this shape can do: the limit |
 //! | `load` | the clients |
 //! | `measure` | what is measured, and what the system says of a server's processes |
@@ -22,6 +23,8 @@
 mod bare;
 #[cfg(target_os = "linux")]
 mod data;
+#[cfg(target_os = "linux")]
+mod ethernet;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
@@ -37,7 +40,7 @@ mod servers;
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [bare::ARGUMENT, folder, port] => bare::serve(folder, port),
+        [bare::ARGUMENT, folder, address] => bare::serve(folder, address),
         // cargo's own word is the last one. `cargo test --all-targets` runs this too, and wants no figures.
         [ref wanted @ .., "--bench"] => rounds::compare(wanted),
         _ => Ok(()),

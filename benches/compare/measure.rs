@@ -33,10 +33,21 @@ pub struct Measure {
     pub rounds: Rounds,
     /// On a server that was started for it.
     pub fresh: bool,
+    /// Where the servers are.
+    pub place: Place,
     /// Whether the limit of the shape has a row.
     pub with_bare: bool,
     /// Takes the columns' figures once.
     pub take: fn(&Running) -> Outcome<Vec<f64>>,
+}
+
+/// Where servers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On loopback.
+    Here,
+    /// At the far end of a cable.
+    Cable,
 }
 
 /// In which rounds something is measured.
@@ -84,6 +95,10 @@ pub const MEASURES: &[Measure] = &[
     steady("One stream", BULK, |server| bulk(server, 1, None)),
     steady("Four streams", BULK, |server| bulk(server, 4, None)),
     steady("One stream, Ethernet-size segments", BULK, |server| bulk(server, 1, Some(ETHERNET))),
+    Measure {
+        place: Place::Cable,
+        ..steady("One stream over a veth pair at MTU 1500", BULK, |server| bulk(server, 1, None))
+    },
     steady("Ranges of 1 KiB, 32 kept connections", RANGES, |server| ranges(server, 1024)),
     steady("Ranges of 64 KiB, 32 kept connections", RANGES, |server| ranges(server, 64 * 1024)),
     steady(
@@ -100,6 +115,14 @@ pub const MEASURES: &[Measure] = &[
         |server| {
             let seeks = load::seeks(server.address, &server.processes(), 50, 30)?;
             Ok(vec![seeks.p50 * 1e3, seeks.worst * 1e3, seeks.window.rate() / GB])
+        },
+    ),
+    steady(
+        "Twenty streams of a film that is not in the page cache",
+        &[Column::ratio("GB/s", 2), Column::ratio("first byte p50 ms", 1), Column::plain("worst ms", 1)],
+        |server| {
+            let cold = load::cold(server.address, &server.film, 20)?;
+            Ok(vec![cold.rate / GB, cold.p50 * 1e3, cold.worst * 1e3])
         },
     ),
     fresh("2,000 viewers at 2 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 2000, 2e6)),
@@ -120,7 +143,7 @@ pub const MEASURES: &[Measure] = &[
 ];
 
 const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
-    Measure { title, columns, rounds: Rounds::All, fresh: false, with_bare: true, take }
+    Measure { title, columns, rounds: Rounds::All, fresh: false, place: Place::Here, with_bare: true, take }
 }
 
 const fn fresh(
@@ -129,7 +152,7 @@ const fn fresh(
     columns: &'static [Column],
     take: fn(&Running) -> Outcome<Vec<f64>>,
 ) -> Measure {
-    Measure { title, columns, rounds, fresh: true, with_bare: false, take }
+    Measure { title, columns, rounds, fresh: true, place: Place::Here, with_bare: false, take }
 }
 
 fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f64>> {

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::data::Data;
+use crate::ethernet::Cable;
 use crate::load;
-use crate::measure::{MEASURES, Machine, Measure};
+use crate::measure::{MEASURES, Machine, Measure, Place};
 use crate::report::{self, Table};
 use crate::servers::{self, Candidate, Running};
 
@@ -35,21 +36,25 @@ pub fn compare(wanted: &[&str]) -> Outcome<()> {
     let rounds = std::env::var("FILMSTRIP_BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse::<usize>())?.max(1);
     let data = Data::make()?;
     let mut notes = Vec::new();
-    let mut field = Vec::new();
-    for candidate in servers::candidates() {
-        match candidate.start(&data) {
-            Ok(running) => field.push((candidate, running)),
-            Err(reason) => notes.push(format!("{} is left out: {reason}.", candidate.name)),
-        }
-    }
     let is_wanted = |measure: &&Measure| wanted.is_empty() || wanted.iter().any(|word| measure.title.contains(word));
-    let measures: Vec<&Measure> = MEASURES.iter().filter(is_wanted).collect();
-    let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, &field)).collect();
+    let mut measures: Vec<&Measure> = MEASURES.iter().filter(is_wanted).collect();
+    let here = field(&data, None, &mut notes);
+    let cable = match measures.iter().any(|measure| measure.place == Place::Cable).then(Cable::lay).transpose() {
+        Ok(cable) => cable,
+        Err(reason) => {
+            notes.push(format!("There is no cable: {reason}."));
+            measures.retain(|measure| measure.place != Place::Cable);
+            None
+        }
+    };
+    let there = cable.as_ref().map_or(Vec::new(), |cable| field(&data, Some(cable), &mut notes));
+    let field_of = |measure: &Measure| if measure.place == Place::Cable { &there } else { &here };
+    let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, field_of(measure))).collect();
     for round in 0..rounds {
         for (measure, table) in measures.iter().zip(&mut tables) {
             if round < measure.rounds.of(rounds) {
                 eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
-                take(measure, table, round, &field, &data, &mut notes);
+                take(measure, table, round, field_of(measure), &data, &mut notes);
                 if interrupted.load(Ordering::Relaxed) {
                     return Err("interrupted".into());
                 }
@@ -57,7 +62,7 @@ pub fn compare(wanted: &[&str]) -> Outcome<()> {
         }
     }
     // What the servers used counts as ours once they have ended.
-    drop(field);
+    drop((here, there, cable));
     println!("# filmstrip side by side\n");
     println!("{}", report::preamble(rounds, begun.elapsed(), Machine::now().share_of_others_since(&before)));
     for note in notes {
@@ -67,6 +72,18 @@ pub fn compare(wanted: &[&str]) -> Outcome<()> {
         println!("\n{table}");
     }
     Ok(())
+}
+
+/// Everybody who is there, started.
+fn field(data: &Data, cable: Option<&Cable>, notes: &mut Vec<String>) -> Vec<(Candidate, Running)> {
+    let mut field = Vec::new();
+    for candidate in servers::candidates() {
+        match candidate.start(data, cable) {
+            Ok(running) => field.push((candidate, running)),
+            Err(reason) => notes.push(format!("{} is left out: {reason}.", candidate.name)),
+        }
+    }
+    field
 }
 
 /// One figure of each server. One that fails costs a note and not the others' figures.
@@ -84,7 +101,7 @@ fn take(
     for (candidate, running) in order {
         thread::sleep(REST);
         let figures = match measure.fresh {
-            true => candidate.start(data).and_then(|fresh| (measure.take)(&fresh)),
+            true => candidate.start(data, None).and_then(|fresh| (measure.take)(&fresh)),
             false => (measure.take)(running),
         };
         match figures {

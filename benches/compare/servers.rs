@@ -1,11 +1,11 @@
-//! How each server is started on loopback, over the same folder, and how it is ended.
+//! How each server is started, on loopback or at the end of a cable, over the same folder, and how it is ended.
 //!
 //! Each runs in the foreground with its own files in a room of its own, without an access log (filmstrip with
 //! `RUST_LOG=warn`), and with bounds on connections that no measure reaches. Whatever happens, a server ends with the
 //! value that stands for it.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::data::{Data, SMALL};
+use crate::ethernet::{self, Cable};
 use crate::measure::Processes;
 use crate::rounds::Outcome;
 use crate::{bare, load};
@@ -80,20 +81,24 @@ impl Candidate {
         fs::metadata(program).ok().map(|metadata| metadata.len())
     }
 
-    /// Starts it, and waits for its first answer.
+    /// Starts it, at the far end of `cable` if there is one, and waits for its first answer.
     ///
     /// # Errors
     /// Why it isn't there, in half a sentence.
-    pub fn start(&self, data: &Data) -> Outcome<Running> {
-        let room = data.room_for(self.name)?;
-        let port = free_port()?;
+    pub fn start(&self, data: &Data, cable: Option<&Cable>) -> Outcome<Running> {
+        let place = if cable.is_some() { "there" } else { "here" };
+        let room = data.room_for(&format!("{} {place}", self.name))?;
+        let address = SocketAddr::new(cable.map_or(Ipv4Addr::LOCALHOST.into(), |_| ethernet::ADDRESS), free_port()?);
         let log = room.join("stderr");
-        let mut command = self.command(data, &room, port)?;
+        let mut command = self.command(data, &room, address)?;
+        if let Some(cable) = cable {
+            command = cable.at_far_end(&command);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let begun = Instant::now();
         let child = command.spawn().map_err(|error| format!("{} can't be run: {error}", self.name))?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut running = Running { child, address, start_up: Duration::ZERO, program_size: self.program_size() };
+        let (film, program_size) = (data.film(), self.program_size());
+        let mut running = Running { child, address, start_up: Duration::ZERO, program_size, film };
         loop {
             if load::answers(address, SMALL) {
                 running.start_up = begun.elapsed();
@@ -110,39 +115,40 @@ impl Candidate {
         }
     }
 
-    fn command(&self, data: &Data, room: &Path, port: u16) -> Outcome<Command> {
+    fn command(&self, data: &Data, room: &Path, address: SocketAddr) -> Outcome<Command> {
+        let (ip, port) = (address.ip(), address.port());
         Ok(match self.kind {
             Kind::Filmstrip(options) => {
                 let mut command = Command::new(filmstrip());
-                command.env("RUST_LOG", "warn").args(["--port", &port.to_string(), "--drain-timeout", "1s"]);
+                command.env("RUST_LOG", "warn").args(["--bind", &ip.to_string(), "--port", &port.to_string()]);
+                command.args(["--drain-timeout", "1s"]);
                 command.args(["--max-connections", &CONNECTIONS.to_string(), "--max-connections-per-ip", "0"]);
                 command.args(options).arg(data.videos());
                 command
             }
             Kind::Bare => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.arg(bare::ARGUMENT).arg(data.root()).arg(port.to_string());
+                command.arg(bare::ARGUMENT).arg(data.root()).arg(address.to_string());
                 command
             }
             Kind::Nginx => {
                 let configuration = room.join("nginx.conf");
-                fs::write(&configuration, nginx_configuration(&data.root(), room, port))?;
+                fs::write(&configuration, nginx_configuration(&data.root(), room, address))?;
                 let mut command = Command::new(find("nginx")?);
                 command.args(["-e", "stderr", "-p"]).arg(room).arg("-c").arg(configuration);
                 command
             }
             Kind::Lighttpd => {
                 let configuration = room.join("lighttpd.conf");
-                fs::write(&configuration, lighttpd_configuration(&data.root(), port))?;
+                fs::write(&configuration, lighttpd_configuration(&data.root(), ip, port))?;
                 let mut command = Command::new(find("lighttpd")?);
                 command.arg("-D").arg("-f").arg(configuration);
                 command
             }
             Kind::Caddy => {
                 let mut command = Command::new(find("caddy")?);
-                let listen = format!("127.0.0.1:{port}");
                 command.env("HOME", room).env("XDG_CONFIG_HOME", room).env("XDG_DATA_HOME", room);
-                command.args(["file-server", "--listen", &listen, "--root"]).arg(data.root());
+                command.args(["file-server", "--listen", &address.to_string(), "--root"]).arg(data.root());
                 command
             }
         })
@@ -150,7 +156,7 @@ impl Candidate {
 }
 
 /// `tcp_nopush` stays off: with it nginx was seen to stall for 43 ms on ranges of 64 KiB.
-fn nginx_configuration(root: &Path, room: &Path, port: u16) -> String {
+fn nginx_configuration(root: &Path, room: &Path, address: SocketAddr) -> String {
     // Started by root, its workers would be somebody who may not read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let temporary = |of: &str| format!("{of}_temp_path {}/{of};", room.display());
@@ -170,7 +176,7 @@ http {{
     tcp_nopush off;
     keepalive_requests 1000000000;
     default_type video/mp4;
-    server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }}
+    server {{ listen {address} backlog=4096; root {root}; }}
 }}
 ",
         room = room.display(),
@@ -178,10 +184,10 @@ http {{
     )
 }
 
-fn lighttpd_configuration(root: &Path, port: u16) -> String {
+fn lighttpd_configuration(root: &Path, ip: IpAddr, port: u16) -> String {
     format!(
         "server.document-root = \"{}\"
-server.bind = \"127.0.0.1\"
+server.bind = \"{ip}\"
 server.port = {port}
 server.listen-backlog = 4096
 server.max-fds = 20000
@@ -222,6 +228,8 @@ pub struct Running {
     pub start_up: Duration,
     /// See [`Candidate::program_size`].
     pub program_size: Option<u64>,
+    /// The film that it serves.
+    pub film: PathBuf,
 }
 
 impl Running {
