@@ -394,7 +394,7 @@ impl<T: Transport, H: House> Service<'_, T, H> {
         let outbox = &mut self.desk.outbox;
         outbox.clear();
         exchange.response.write_head(outbox, self.desk.date.at(SystemTime::now()), connection);
-        exchange.sending = Sending::new(outbox.len());
+        exchange.sending = Sending::new(outbox.len(), exchange.ending.is_some());
     }
 
     /// Sends what the socket takes of the response; logs it when it has ended.

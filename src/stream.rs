@@ -5,6 +5,7 @@
 //! an open file: the buffer of one chunk is the caller's. A response is whole or visibly broken: where the file ends
 //! early or the client takes nothing, sending ends and the connection is closed by whoever called.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -20,6 +21,10 @@ pub const STALL_BYTES: u64 = 4096;
 /// of 4 KiB, and a third of that where the kernel copies.
 const TURN: u64 = 128 * 1024;
 const TURN_BY_KERNEL: u64 = 256 * 1024;
+
+/// Bytes of a file for which it is worth telling the system that they are read one after the other.
+#[cfg(target_os = "linux")]
+const LONG: u64 = 1024 * 1024;
 
 /// Bytes of a body in memory that are sent at a time, at the least.
 const MEMORY_CHUNK: usize = 64 * 1024;
@@ -72,6 +77,8 @@ pub struct Sending {
     pieces: usize,
     /// The socket gathers chunks into segments (where a chunk is the smaller one).
     gathers: bool,
+    /// The connection is closed when the response has been sent.
+    closes: bool,
     /// Bytes of the head, and bytes that the socket took, the head's too.
     head: u64,
     taken: u64,
@@ -81,9 +88,10 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// A response whose head of `head` bytes is the first that is due.
-    pub fn new(head: usize) -> Self {
-        Self { head: head as u64, ..Self::default() }
+    /// A response whose head of `head` bytes is the first that is due. Where the connection `closes` with it, its last
+    /// bytes wait for the FIN, to go out in one segment.
+    pub fn new(head: usize, closes: bool) -> Self {
+        Self { head: head as u64, closes, ..Self::default() }
     }
 
     /// Bytes of the body that the socket took.
@@ -131,9 +139,11 @@ impl Sending {
                 due += self.read_chunk(body, buffer, due, pace)?;
             }
             if due > 0 {
-                // Nobody would send what is held back when the turn ends, until a timer of 200 ms does.
-                let is_last = self.taken + due as u64 >= turn_ends || (self.slice.is_empty() && self.was_last(body));
-                let more = self.gathers && !is_last && !by_kernel;
+                let more = match self.slice.is_empty() && self.was_last(body) {
+                    true => self.closes,
+                    // Nobody would send what is held back when the turn ends, until a timer of 200 ms does.
+                    false => self.gathers && !by_kernel && self.taken + (due as u64) < turn_ends,
+                };
                 let taken = self.send(transport, &buffer[..due], more)?;
                 if taken < due {
                     self.take_back(&buffer[taken.min(text)..text], due - taken.max(text));
@@ -172,6 +182,9 @@ impl Sending {
         self.pieces += 1;
         self.is_long = slice.end - slice.start > pace.chunk_size as u64;
         self.gathers |= self.is_long && pace.chunk_size < transport.segment_size();
+        if let Body::Slice(file, _) | Body::Slices(file, ..) = body {
+            read_ahead(file, &slice);
+        }
         self.slice = slice;
         make_room(buffer, *due, text.len());
         buffer[*due..][..text.len()].copy_from_slice(text.as_bytes());
@@ -268,6 +281,20 @@ impl Sending {
         if now >= until { Err(Break::Stalled) } else { Ok(Progress::Full(until)) }
     }
 }
+
+/// Asks for more to be read ahead than usual (`posix_fadvise(2)`): with the 128 KiB that are usual, twenty viewers of a cold
+/// film were seen to get half as much again.
+#[cfg(target_os = "linux")]
+fn read_ahead(file: &File, slice: &Range<u64>) {
+    if slice.end - slice.start >= LONG {
+        // It is advice; the bytes come without it too.
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+    }
+}
+
+/// There is no such advice everywhere.
+#[cfg(not(target_os = "linux"))]
+fn read_ahead(_: &File, _: &Range<u64>) {}
 
 /// Lets `buffer` have `length` bytes behind the first `due`.
 fn make_room(buffer: &mut Vec<u8>, due: usize, length: usize) {

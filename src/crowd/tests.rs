@@ -97,6 +97,7 @@ macro_rules! both_crowds {
                     let back = crowd.wait_unsure(guest.seat, guest, wish, Instant::now() + LONG);
                     guest = back.or_else(|| crowd.next(Some(LONG), || ())).unwrap();
                     crowd.stand_in_line(guest);
+                    crowd.share();
                     guest = crowd.next(Some(LONG), || ()).unwrap();
                 }
             }

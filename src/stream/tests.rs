@@ -1,6 +1,5 @@
 use super::*;
 use crate::transport::script::Script;
-use std::fs::File;
 use std::io::Write;
 
 const CHUNK: usize = 4096;
@@ -33,7 +32,7 @@ struct Sent {
 
 fn transmit(script: &mut Script, body: &Body, pace: Pace) -> Sent {
     let mut buffer = b"head".to_vec();
-    let mut sending = Sending::new(4);
+    let mut sending = Sending::new(4, false);
     let outcome = loop {
         match sending.advance(&mut &mut *script, body, &mut buffer, pace) {
             Ok(Progress::Done) => break Ok(()),
@@ -95,10 +94,19 @@ fn small_chunks_are_held_back_until_a_segment_is_full() {
 }
 
 #[test]
+fn the_last_bytes_wait_for_the_goodbye_if_there_is_one() {
+    for (body, chunks) in [(Body::Empty, 1), (Body::Slice(file(&film(5000)), 0..5000), 2)] {
+        let mut script = Script::new();
+        let sent = Sending::new(4, true).advance(&mut &mut script, &body, &mut b"head".to_vec(), pace(CHUNK));
+        assert_eq!((sent.unwrap(), script.more.len(), script.more.last()), (Progress::Done, chunks, Some(&true)));
+    }
+}
+
+#[test]
 fn nothing_is_held_back_when_a_turn_ends() {
     let film = film(4 * TURN as usize);
     let body = Body::Slice(file(&film), 0..film.len() as u64);
-    let (mut script, mut sending, mut buffer) = (Script::new(), Sending::new(4), b"head".to_vec());
+    let (mut script, mut sending, mut buffer) = (Script::new(), Sending::new(4, false), b"head".to_vec());
     while sending.advance(&mut &mut script, &body, &mut buffer, pace(1000)).unwrap() == Progress::Paused {
         assert_eq!(script.more.pop(), Some(false));
         assert!(script.more.iter().all(|&more| more), "the rest of a turn is");
@@ -176,7 +184,7 @@ fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
     let sent = transmit(&mut Script::new(), &Body::Slice(file(&film[..10_000]), 0..20_000), by_kernel);
     assert!(matches!(sent.outcome, Err(Break::Truncated)));
     assert_eq!(sent.body_bytes, 10_000);
-    let mut sending = Sending::new(4);
+    let mut sending = Sending::new(4, false);
     let at_once = sending.advance(
         &mut &mut Script::new(),
         &Body::Slice(file(&film[..10_000]), 0..20_000),
