@@ -17,6 +17,7 @@ use crate::http::HTTPVersion;
 use crate::http::date::DateCache;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::Response;
+use crate::library::LastFile;
 use crate::metrics::{Metrics, Stream};
 use crate::stream::{Break, Pace, Progress, Sending};
 use crate::transport::Transport;
@@ -131,8 +132,8 @@ impl Ending {
 
 /// What a connection asks of the house it is in.
 pub trait House {
-    /// The response to a request.
-    fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response;
+    /// The response to a request of a client whose last file is `last`.
+    fn answer(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response;
     /// The client has nothing to do until its next request; whether it may stay. `new`: it has asked nothing yet.
     fn begin_idle(&self, new: bool) -> bool;
     /// A request began to arrive; whether it must be the client's last.
@@ -176,6 +177,7 @@ pub struct Connection {
     inbox: Vec<u8>,
     /// The last receiving took all there was room for, so that there may be more.
     more_came: bool,
+    last_file: LastFile,
     phase: Phase,
 }
 
@@ -212,7 +214,7 @@ impl Connection {
     /// The connection of a client that has just come.
     pub fn new(peer: SocketAddr, now: Instant, bounds: &Bounds) -> Self {
         let phase = Phase::Idle { until: now + bounds.head_timeout, new: true, told: false };
-        Self { peer, inbox: Vec::new(), more_came: false, phase }
+        Self { peer, inbox: Vec::new(), more_came: false, last_file: LastFile::default(), phase }
     }
 
     /// Does all that can be done without waiting, up to a fair share, and says what is waited for.
@@ -329,13 +331,13 @@ impl<T: Transport, H: House> Service<'_, T, H> {
         None
     }
 
-    fn answered(&self, at: Range<usize>, begun: Instant, last: bool) -> Exchange {
-        let inbox = &self.connection.inbox;
+    fn answered(&mut self, at: Range<usize>, begun: Instant, last: bool) -> Exchange {
+        let Connection { inbox, last_file, .. } = &mut *self.connection;
         let head = match Head::parse(&inbox[at.clone()]) {
             Ok(head) => head,
             Err(refusal) => return self.refused(refusal, begun),
         };
-        let response = self.house.answer(&head, SystemTime::now());
+        let response = self.house.answer(&head, SystemTime::now(), last_file);
         let ending = if head.has_body {
             Some(Ending::Body)
         } else if !head.keeps_alive() {
@@ -346,7 +348,8 @@ impl<T: Transport, H: House> Service<'_, T, H> {
             None
         };
         let announce_keep_alive = ending.is_none() && head.version < HTTPVersion(1, 1);
-        self.exchange(response, begun, first_line(inbox, at.start), ending, announce_keep_alive)
+        let line = first_line(inbox, at.start);
+        self.exchange(response, begun, line, ending, announce_keep_alive)
     }
 
     fn refused(&self, refusal: Refusal, begun: Instant) -> Exchange {

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -36,15 +37,24 @@ pub enum Links {
 }
 
 /// A regular file that was opened, with what the file system said of it at that moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OpenFile {
-    /// The open file, at its start.
-    pub file: File,
+    /// The open file. Whoever reads it says from where.
+    pub file: Arc<File>,
     /// Its size in bytes.
     pub size: u64,
     /// When its content last changed; any date.
     pub modified: SystemTime,
+    identity: Identity,
 }
+
+/// Which file it is, and in which state: device, inode, size, and the times when content and inode last changed.
+type Identity = (u64, u64, u64, [i64; 4]);
+
+/// The file that one client asked for last. It stays open: as a rule it is the one that is asked for next, and then a
+/// look at what the name means now takes the place of opening, asking and closing.
+#[derive(Debug, Default)]
+pub struct LastFile(Option<(Box<[u8]>, OpenFile)>);
 
 /// Why a name didn't open.
 #[derive(Debug)]
@@ -101,6 +111,22 @@ impl Library {
         }
     }
 
+    /// The same for a client whose last file is `last`.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`].
+    pub fn open_next(&self, name: &[u8], last: &mut LastFile) -> Result<OpenFile, OpenError> {
+        if let LastFile(Some((of, open))) = last
+            && **of == *name
+            && is_still(&self.handle(), name, open)
+        {
+            return Ok(open.clone());
+        }
+        let open = self.open_file(name)?;
+        *last = LastFile(Some((name.into(), open.clone())));
+        Ok(open)
+    }
+
     fn root<'l>(&'l self, dir: &'l Dir) -> Root<'l> {
         Root { dir, path: &self.path, links: self.links }
     }
@@ -137,7 +163,20 @@ fn open_served(root: Root<'_>, name: &[u8]) -> Result<OpenFile, OpenError> {
         return Err(OpenError::NotFound);
     }
     let modified = metadata.modified().map_err(OpenError::Unavailable)?;
-    Ok(OpenFile { size: metadata.len(), modified, file })
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    let identity = (metadata.dev(), metadata.ino(), metadata.len(), times);
+    Ok(OpenFile { size: metadata.len(), modified, file: Arc::new(file), identity })
+}
+
+/// Whether `name` still means the file that is `open`, and nothing was done to it. A link never does: where it leads, and
+/// whether it may, is for opening it to find out. (Where a folder above it became a link, the file that was opened in
+/// the library goes on being served, and no other.)
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the types differ from system to system")]
+fn is_still(dir: &Dir, name: &[u8], open: &OpenFile) -> bool {
+    rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+        let times = [stat.st_mtime as i64, stat.st_mtime_nsec as i64, stat.st_ctime as i64, stat.st_ctime_nsec as i64];
+        (stat.st_dev as u64, stat.st_ino as u64, stat.st_size as u64, times) == open.identity
+    })
 }
 
 impl From<io::Error> for OpenError {
@@ -280,6 +319,56 @@ mod tests {
         file.set_modified(before_1970).unwrap();
         let open = folder.library().open_file(b"season 1/e01.mp4").unwrap();
         assert_eq!((open.size, open.modified), (7, before_1970));
+    }
+
+    #[test]
+    fn the_last_file_is_opened_again_when_it_is_not_the_same() {
+        let folder = Folder::new("last");
+        let (library, film) = (folder.library(), folder.0.join("videos/season 1/e01.mp4"));
+        let name = b"season 1/e01.mp4";
+        let mut last = LastFile::default();
+        let mut open = || library.open_next(name, &mut last).map(|open| (Arc::as_ptr(&open.file) as usize, open.size));
+        let first = open().unwrap();
+        assert_eq!(open().unwrap(), first, "the same file, still open");
+        let other = folder.0.join("videos/other");
+        type Change<'c> = (&'c str, Box<dyn Fn() + 'c>, u64);
+        let changes: [Change<'_>; 5] = [
+            ("it grows", Box::new(|| fs::write(&film, "longer than before").unwrap()), 18),
+            ("its bytes change", Box::new(|| fs::write(&film, "longer, and another").unwrap()), 19),
+            (
+                "another one takes its name",
+                Box::new(|| {
+                    fs::write(&other, "another").unwrap();
+                    fs::rename(&other, &film).unwrap();
+                }),
+                7,
+            ),
+            (
+                "a link out of the library takes its name",
+                Box::new(|| {
+                    fs::remove_file(&film).unwrap();
+                    symlink("../../secret.mp4", &film).unwrap();
+                }),
+                0,
+            ),
+            ("it is gone", Box::new(|| fs::remove_file(&film).unwrap()), 0),
+        ];
+        let mut before = first;
+        for (what, change, size) in changes {
+            change();
+            match open() {
+                Ok(now) => {
+                    assert!(now != before && now.1 == size, "{what}: {now:?}");
+                    before = now;
+                }
+                Err(error) => {
+                    assert!(
+                        size == 0 && matches!(error, OpenError::NotFound | OpenError::LeadsOut),
+                        "{what}: {error:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -232,7 +232,7 @@ mod tests {
         let metrics = Metrics::default();
         let running = |metrics: &Metrics| metrics.text().contains("\nfilmstrip_streams 1\n");
         let file = || std::fs::File::open("Cargo.toml").unwrap();
-        let stream = metrics.begin(&Body::Slice(file(), 0..1));
+        let stream = metrics.begin(&Body::Slice(file().into(), 0..1));
         assert!(running(&metrics));
         drop(stream);
         assert!(!running(&metrics) && metrics.begin(&Body::Empty).is_none());

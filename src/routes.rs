@@ -23,7 +23,7 @@ use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
-use crate::library::{Library, OpenError};
+use crate::library::{LastFile, Library, OpenError};
 use crate::metrics::{self, Metrics};
 use crate::pages::assets;
 use crate::representation;
@@ -63,9 +63,14 @@ impl Site {
     /// The response to a request that was made at `now`. Opens a file where the response is one, and reads none
     /// but subtitles and, for a listing, playlists.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
+        self.answer_next(head, now, &mut LastFile::default())
+    }
+
+    /// The same for a client whose last file is `last`.
+    pub(crate) fn answer_next(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
         let response = match head.method {
-            Method::Get => self.get(head, now),
-            Method::Head => self.get(head, now).without_body(),
+            Method::Get => self.get(head, now, last),
+            Method::Head => self.get(head, now, last).without_body(),
             Method::Options => Response::bodiless(204).with("Allow", ALLOW),
             Method::NonStandard(_) => Response::text(501, "This method is not known here."),
             _ => Response::text(405, "This server only shows what it has; it takes nothing.").with("Allow", ALLOW),
@@ -76,7 +81,7 @@ impl Site {
         }
     }
 
-    fn get(&self, head: &Head<'_>, now: SystemTime) -> Response {
+    fn get(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
         let Ok(target) = Target::parse(head.target) else {
             return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
         };
@@ -89,7 +94,7 @@ impl Site {
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = below(b"/video/") {
-                    self.video(name, &target, head, now)
+                    self.video(name, &target, head, now, last)
                 } else if let Some(name) = below(b"/watch/") {
                     self.watch(name)
                 } else if let Some(name) = below(b"/subtitles/") {
@@ -103,8 +108,15 @@ impl Site {
     }
 
     /// `/video/<name>`: the file as it is; with `?download` for saving.
-    fn video(&self, name: &[u8], target: &Target<'_>, head: &Head<'_>, now: SystemTime) -> Response {
-        match self.library.open_file(name) {
+    fn video(
+        &self,
+        name: &[u8],
+        target: &Target<'_>,
+        head: &Head<'_>,
+        now: SystemTime,
+        last: &mut LastFile,
+    ) -> Response {
+        match self.library.open_next(name, last) {
             Ok(open) => {
                 let as_download = target.has_flag("download");
                 representation::respond(open, Path::new(OsStr::from_bytes(name)), head, as_download, now)

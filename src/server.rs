@@ -23,7 +23,7 @@ use crate::crowd::{Crowd, Wish};
 use crate::headroom;
 use crate::http::request::Head;
 use crate::http::response::Response;
-use crate::library::{Library, Links};
+use crate::library::{LastFile, Library, Links};
 use crate::metrics::{Metrics, TurnedAway};
 use crate::routes::Site;
 use crate::stream::Pace;
@@ -418,8 +418,8 @@ struct Host<'f> {
 }
 
 impl House for Host<'_> {
-    fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
-        self.floor.site.answer(head, now)
+    fn answer(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
+        self.floor.site.answer_next(head, now, last)
     }
 
     fn metrics(&self) -> Option<&Metrics> {

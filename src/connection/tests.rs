@@ -19,7 +19,7 @@ struct Echo {
 }
 
 impl House for Echo {
-    fn answer(&self, head: &Head<'_>, _: SystemTime) -> Response {
+    fn answer(&self, head: &Head<'_>, _: SystemTime, _: &mut LastFile) -> Response {
         self.requests.set(self.requests.get() + 1);
         Response::new(200, Body::Bytes(format!("{}\n", head.target).into_bytes().into()))
     }

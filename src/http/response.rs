@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use tiny_http::StatusCode;
 
@@ -19,10 +20,10 @@ pub enum Body {
     /// Bytes that were made for this response, or are in the binary.
     Bytes(Cow<'static, [u8]>),
     /// A slice of an open file.
-    Slice(File, Range<u64>),
+    Slice(Arc<File>, Range<u64>),
     /// Several slices of one open file, each after the text that introduces it, and a text at the end
     /// (`multipart/byteranges`, RFC 9110 §14.6).
-    Slices(File, Vec<(String, Range<u64>)>, String),
+    Slices(Arc<File>, Vec<(String, Range<u64>)>, String),
 }
 
 impl Body {

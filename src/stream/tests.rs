@@ -1,6 +1,7 @@
 use super::*;
 use crate::transport::script::Script;
 use std::io::Write;
+use std::sync::Arc;
 
 const CHUNK: usize = 4096;
 
@@ -9,14 +10,14 @@ fn pace(chunk_size: usize) -> Pace {
 }
 
 /// An open file that has no name any more.
-fn file(bytes: &[u8]) -> File {
+fn file(bytes: &[u8]) -> Arc<File> {
     static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("filmstrip-stream-{}-{count}", std::process::id()));
     let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     file.write_all(bytes).unwrap();
-    file
+    Arc::new(file)
 }
 
 fn film(length: usize) -> Vec<u8> {
