@@ -142,7 +142,7 @@ impl Sending {
                 let more = match self.slice.is_empty() && self.was_last(body) {
                     true => self.closes,
                     // Nobody would send what is held back when the turn ends, until a timer of 200 ms does.
-                    false => self.gathers && !by_kernel && self.taken + (due as u64) < turn_ends,
+                    false => self.gathers && self.taken + (due as u64) < turn_ends,
                 };
                 let taken = self.send(transport, &buffer[..due], more)?;
                 if taken < due {
@@ -181,7 +181,7 @@ impl Sending {
         };
         self.pieces += 1;
         self.is_long = slice.end - slice.start > pace.chunk_size as u64;
-        self.gathers |= self.is_long && pace.chunk_size < transport.segment_size();
+        self.gathers |= self.is_long && !pace.sendfile && pace.chunk_size < transport.segment_size();
         if let Body::Slice(file, _) | Body::Slices(file, ..) = body {
             read_ahead(file, &slice);
         }
