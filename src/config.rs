@@ -59,13 +59,13 @@ impl Default for Config {
     }
 }
 
-/// No wait is shorter: the system counts a timeout of less than a microsecond as none.
+/// No wait is shorter: it would end before anybody could be asked.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// No wait is longer, as no clock overflows by it: a year is as good as for ever.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The largest chunk, in bytes: it is the memory that every stream takes.
+/// The largest chunk, in bytes.
 pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Config {

@@ -97,8 +97,7 @@ impl<W: Work> Crew<W> {
         }
         let theirs = Arc::clone(&crew);
         let overseer = thread::Builder::new().name("overseer".into()).stack_size(stack_size);
-        let overseer = overseer.spawn(move || theirs.oversee())?;
-        let _ = crew.overseer.set(overseer.thread().clone());
+        overseer.spawn(move || theirs.oversee())?;
         Ok(())
     }
 
@@ -168,6 +167,8 @@ impl<W: Work> Crew<W> {
     }
 
     fn oversee(self: &Arc<Self>) {
+        // Before it sleeps for the first time: whoever wakes it finds it here.
+        let _ = self.overseer.set(thread::current());
         let mut needed = Instant::now();
         while !self.work.is_over() {
             let (held_up, moved) = self.look();
@@ -189,13 +190,19 @@ impl<W: Work> Crew<W> {
                 }
             }
             if moved {
-                thread::park_timeout(TICK);
+                let until = Instant::now() + TICK;
+                // Somebody may have woken it just before.
+                while let left = until.saturating_duration_since(Instant::now())
+                    && !left.is_zero()
+                {
+                    thread::park_timeout(left);
+                }
                 continue;
             }
             self.overseer_sleeps.store(true, Ordering::SeqCst);
             // After saying so: whoever begins from here on wakes it.
             if !self.has_moved() {
-                let is_settled = self.workers.load(Ordering::SeqCst) == self.usual;
+                let is_settled = wanted == self.usual && self.workers.load(Ordering::SeqCst) == self.usual;
                 if is_settled { thread::park() } else { thread::park_timeout(PATIENCE / 5) }
             }
             self.overseer_sleeps.store(false, Ordering::SeqCst);

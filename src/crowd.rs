@@ -4,6 +4,10 @@
 //! thread meanwhile. Workers take whoever is next ([`Crowd::next`]). Linux tells by `epoll(7)` whose socket is ready;
 //! elsewhere (`elsewhere`) a worker waits with each guest.
 
+use std::time::Duration;
+
+use rustix::event::Timespec;
+
 #[cfg(any(test, not(target_os = "linux")))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
@@ -15,6 +19,15 @@ mod tests;
 pub use elsewhere::Crowd;
 #[cfg(target_os = "linux")]
 pub use epoll::Crowd;
+
+/// The longest sleep: the system counts some in milliseconds, in 32 bits. Whoever wakes too early goes to sleep again.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
+
+/// A sleep as the system wants it.
+fn timespec(sleep: Duration) -> Timespec {
+    let sleep = sleep.min(LONGEST_SLEEP);
+    Timespec { tv_sec: sleep.as_secs().cast_signed(), tv_nsec: sleep.subsec_nanos().into() }
+}
 
 /// What a guest waits for, besides its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

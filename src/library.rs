@@ -52,7 +52,8 @@ pub struct OpenFile {
 type Identity = (u64, u64, u64, [i64; 4]);
 
 /// The file that one client asked for last. It stays open: as a rule it is the one that is asked for next, and then a
-/// look at what the name means now takes the place of opening, asking and closing.
+/// look at what the name means now takes the place of opening, asking and closing. The disk keeps a file that was deleted
+/// meanwhile until the client asks for something else, or leaves.
 #[derive(Debug, Default)]
 pub struct LastFile(Option<(Box<[u8]>, OpenFile)>);
 
@@ -122,6 +123,8 @@ impl Library {
         {
             return Ok(open.clone());
         }
+        // A client has one file open at a time.
+        *last = LastFile::default();
         let open = self.open_file(name)?;
         *last = LastFile(Some((name.into(), open.clone())));
         Ok(open)
@@ -327,47 +330,56 @@ mod tests {
         let (library, film) = (folder.library(), folder.0.join("videos/season 1/e01.mp4"));
         let name = b"season 1/e01.mp4";
         let mut last = LastFile::default();
-        let mut open = || library.open_next(name, &mut last).map(|open| (Arc::as_ptr(&open.file) as usize, open.size));
-        let first = open().unwrap();
-        assert_eq!(open().unwrap(), first, "the same file, still open");
-        let other = folder.0.join("videos/other");
-        type Change<'c> = (&'c str, Box<dyn Fn() + 'c>, u64);
+        let first = library.open_next(name, &mut last).unwrap();
+        assert!(Arc::ptr_eq(&library.open_next(name, &mut last).unwrap().file, &first.file), "it is still open");
+        // All are of one length.
+        let secret = folder.0.join("secret.mp4");
+        fs::write(&secret, "outside").unwrap();
+        let written = |path: &Path, text: &str| {
+            fs::write(path, text).unwrap();
+            // As it would be a moment later.
+            File::options().append(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let link = |target: &Path| {
+            fs::remove_file(&film).unwrap();
+            symlink(target, &film).unwrap();
+        };
+        type Change<'c> = (&'c str, Box<dyn Fn() + 'c>);
         let changes: [Change<'_>; 5] = [
-            ("it grows", Box::new(|| fs::write(&film, "longer than before").unwrap()), 18),
-            ("its bytes change", Box::new(|| fs::write(&film, "longer, and another").unwrap()), 19),
+            ("other bytes", Box::new(|| written(&film, "EPISODE"))),
             (
-                "another one takes its name",
+                "another file",
                 Box::new(|| {
-                    fs::write(&other, "another").unwrap();
-                    fs::rename(&other, &film).unwrap();
+                    written(&folder.0.join("other"), "another");
+                    fs::rename(folder.0.join("other"), &film).unwrap();
                 }),
-                7,
             ),
-            (
-                "a link out of the library takes its name",
-                Box::new(|| {
-                    fs::remove_file(&film).unwrap();
-                    symlink("../../secret.mp4", &film).unwrap();
-                }),
-                0,
-            ),
-            ("it is gone", Box::new(|| fs::remove_file(&film).unwrap()), 0),
+            ("a link that leads out", Box::new(|| link(&secret))),
+            ("nothing", Box::new(|| fs::remove_file(&film).unwrap())),
+            ("a file again", Box::new(|| written(&film, "episode"))),
         ];
-        let mut before = first;
-        for (what, change, size) in changes {
+        let seen = |opened: Result<OpenFile, OpenError>| {
+            opened.map(|open| io::read_to_string(&*open.file).unwrap()).map_err(|error| format!("{error:?}"))
+        };
+        for (what, change) in changes {
             change();
-            match open() {
-                Ok(now) => {
-                    assert!(now != before && now.1 == size, "{what}: {now:?}");
-                    before = now;
-                }
-                Err(error) => {
-                    assert!(
-                        size == 0 && matches!(error, OpenError::NotFound | OpenError::LeadsOut),
-                        "{what}: {error:?}"
-                    );
-                }
-            }
+            let (now, anew) = (seen(library.open_next(name, &mut last)), seen(library.open_file(name)));
+            assert_eq!(now, anew, "{what}");
+        }
+    }
+
+    /// A link whose target is another one is the system's to follow, each time.
+    #[test]
+    fn a_link_inside_the_library_may_change_its_target() {
+        let folder = Folder::new("target");
+        let (library, link) = (folder.library(), folder.0.join("videos/link.mp4"));
+        let mut last = LastFile::default();
+        for text in ["episode", "another"] {
+            fs::write(folder.0.join(format!("videos/{text}.mp4")), text).unwrap();
+            let _ = fs::remove_file(&link);
+            symlink(format!("{text}.mp4"), &link).unwrap();
+            let open = library.open_next(b"link.mp4", &mut last).unwrap();
+            assert_eq!(io::read_to_string(&*open.file).unwrap(), text);
         }
     }
 

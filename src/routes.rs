@@ -85,6 +85,10 @@ impl Site {
         let Ok(target) = Target::parse(head.target) else {
             return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
         };
+        if !target.path.starts_with(b"/video/") {
+            // It is done with it, as far as anybody can tell.
+            *last = LastFile::default();
+        }
         match &*target.path {
             b"/" => self.gallery(&target.value("path").unwrap_or_default()),
             b"/health" => made("text/plain; charset=utf-8", *b"ok"),

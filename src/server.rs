@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::admission::{Admission, Arrival, Client, Limits};
@@ -194,16 +194,11 @@ impl Server {
     /// When the threads that it needs at the least can't be started.
     pub fn run(self) -> io::Result<Stopped> {
         let Self { listeners, floor, drain_timeout } = self;
-        let of_usher = Arc::clone(&floor);
-        let usher = thread::Builder::new().name("usher".into()).stack_size(STACK_SIZE);
-        let usher = usher.spawn(move || of_usher.watch_the_queue())?;
-        for (listener, _) in listeners {
-            let seat = floor.crowd.take_seat().ok_or(io::ErrorKind::OutOfMemory)?;
-            floor.crowd.watch(seat, &listener)?;
-            let complaints = Throttle::new(Duration::from_secs(1));
-            floor.open(Door { listener, seat, rest: REST.0, complaints }, None);
-        }
-        Crew::start(Arc::clone(&floor), STACK_SIZE, floor.admission.limits().connections)?;
+        let usher = start(&floor, listeners).inspect_err(|_| {
+            // Whoever was started ends again.
+            floor.admission.close();
+            floor.crowd.close();
+        })?;
         floor.admission.wait_until_closed();
         let until = Instant::now() + drain_timeout;
         let cut = floor.admission.wait_until_empty(until, || floor.impatient.load(Ordering::SeqCst));
@@ -236,6 +231,23 @@ impl Handle {
         self.stop();
         self.floor.admission.wake();
     }
+}
+
+/// Opens the doors, and starts the threads; the one that watches the queue is given back.
+fn start(floor: &Arc<Floor>, listeners: Vec<(TcpListener, SocketAddr)>) -> io::Result<JoinHandle<()>> {
+    let of_usher = Arc::clone(floor);
+    let usher = thread::Builder::new().name("usher".into()).stack_size(STACK_SIZE);
+    let usher = usher.spawn(move || of_usher.watch_the_queue())?;
+    // Everybody inside may be held up, and every door wants somebody all the same.
+    let most = floor.admission.limits().connections + listeners.len() + 1;
+    for (listener, _) in listeners {
+        let seat = floor.crowd.take_seat().ok_or(io::ErrorKind::OutOfMemory)?;
+        floor.crowd.watch(seat, &listener)?;
+        let complaints = Throttle::new(Duration::from_secs(1));
+        floor.open(Door { listener, seat, rest: REST.0, complaints }, None);
+    }
+    Crew::start(Arc::clone(floor), STACK_SIZE, most)?;
+    Ok(usher)
 }
 
 /// How many files this process may have open at once.
@@ -315,7 +327,9 @@ impl Floor {
         }
         let (stream, peer) = match came {
             Ok(came) => came,
-            Err(error) if is_the_clients_doing(&error) => return self.open(door, None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.open(door, None),
+            // Others may be behind that one.
+            Err(error) if is_the_clients_doing(&error) => return self.keep_open(door),
             Err(error) => {
                 door.complaints.pass(|missed| {
                     log::warn!("no connection can be accepted: {error} ({missed} more such errors)");
@@ -340,8 +354,18 @@ impl Floor {
                 None
             }
         };
-        let door = self.crowd.wait_unsure(door.seat, Guest::Door(door), Wish::Read, Instant::now() + FOR_EVER);
-        newcomer.or(door)
+        match (newcomer, self.keep_open(door)) {
+            (Some(newcomer), Some(door)) => {
+                self.crowd.stand_in_line(door);
+                Some(newcomer)
+            }
+            (newcomer, door) => newcomer.or(door),
+        }
+    }
+
+    /// Lets a door wait at which somebody may stand.
+    fn keep_open(&self, door: Door) -> Option<Guest> {
+        self.crowd.wait_unsure(door.seat, Guest::Door(door), Wish::Read, Instant::now() + FOR_EVER)
     }
 
     /// Whether there is memory for a newcomer, as far as is known.

@@ -154,7 +154,7 @@ impl Sending {
             if by_kernel && !self.send_by_kernel(transport, body, turn_ends)? {
                 return self.wait(transport, pace);
             }
-            if self.taken >= turn_ends && !self.slice.is_empty() {
+            if self.taken >= turn_ends && !(self.slice.is_empty() && self.was_last(body)) {
                 return Ok(Progress::Paused);
             }
         }
@@ -206,13 +206,14 @@ impl Sending {
         let left = self.slice.end - at;
         let length = match body {
             Body::Bytes(bytes) => {
-                let length = left.min(pace.chunk_size.max(MEMORY_CHUNK) as u64) as usize;
+                let length = left.min(pace.chunk_size.max(MEMORY_CHUNK) as u64).min(TURN) as usize;
                 make_room(buffer, due, length);
                 buffer[due..][..length].copy_from_slice(&bytes[at as usize..][..length]);
                 length
             }
             Body::Slice(file, _) | Body::Slices(file, ..) if left > 0 => {
-                let length = left.min(pace.chunk_size as u64) as usize;
+                // More would be read again when the socket is full, and hold up the others meanwhile.
+                let length = left.min(pace.chunk_size as u64).min(TURN) as usize;
                 make_room(buffer, due, length);
                 file.read_exact_at(&mut buffer[due..][..length], at).map_err(|error| match error.kind() {
                     io::ErrorKind::UnexpectedEof => Break::Truncated,

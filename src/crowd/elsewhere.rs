@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::Wish;
+use super::{Wish, timespec};
 
 /// See [`super`].
 #[derive(Debug)]
@@ -96,9 +96,8 @@ impl<G: AsFd> Crowd<G> {
         };
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::from(i32::MAX), tv_nsec: 0 });
             // Whatever came of it, the guest finds out.
-            if poll(&mut [PollFd::new(&guest, events)], Some(&left)) != Err(Errno::INTR) {
+            if poll(&mut [PollFd::new(&guest, events)], Some(&timespec(left))) != Err(Errno::INTR) {
                 return Some(guest);
             }
         }

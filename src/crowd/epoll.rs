@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-use super::Wish;
+use super::{Wish, timespec};
 
 /// A guest that isn't here has no time that could come.
 const NEVER: u64 = u64::MAX;
@@ -97,8 +97,9 @@ impl<G> Line<G> {
         if self.in_a_row >= IN_A_ROW && !self.responses.is_empty() {
             return None;
         }
-        self.in_a_row += 1;
-        self.requests.pop_front()
+        let next = self.requests.pop_front();
+        self.in_a_row += usize::from(next.is_some());
+        next
     }
 
     fn next(&mut self) -> Option<G> {
@@ -246,6 +247,7 @@ impl<G: AsFd> Crowd<G> {
                 if due <= self.microseconds(now)
                     && let Some(guest) = self.overdue(now)
                 {
+                    self.share();
                     return Some(guest);
                 }
                 let due = self.next_due.load(Ordering::SeqCst);
@@ -274,7 +276,7 @@ impl<G: AsFd> Crowd<G> {
     fn look<'l>(&'l self, mut line: MutexGuard<'l, Line<G>>, timeout: Option<Timespec>) -> MutexGuard<'l, Line<G>> {
         let must_wait = line.is_empty();
         let timeout = if must_wait { timeout } else { Some(timespec(Duration::ZERO)) };
-        // While the line is held: whoever puts somebody into it from here on rings the bell.
+        // While the line is held: whoever takes somebody out of it from here on, and leaves somebody there, rings the bell.
         line.asleep += usize::from(must_wait);
         drop(line);
         let mut events = [MaybeUninit::<Event>::uninit(); FINDS];
@@ -375,9 +377,4 @@ fn ring(bell: &OwnedFd) {
 /// What the system is to say of a guest's socket: its seat, and how many had that seat before.
 fn mark(seat: usize, guests: u32) -> EventData {
     EventData::new_u64(u64::from(guests) << 32 | seat as u64)
-}
-
-/// Longer waits than the system can count end early, and are begun again.
-fn timespec(duration: Duration) -> Timespec {
-    Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: i64::from(i32::MAX), tv_nsec: 0 })
 }

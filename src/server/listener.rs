@@ -1,4 +1,4 @@
-//! Listening sockets: their options, which every accepted connection inherits, and how a wait in `accept(2)` ends.
+//! Listening sockets: their options, which every accepted connection inherits, and how a wait for newcomers ends.
 
 use std::io;
 #[cfg(not(target_os = "linux"))]
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// Connections that the system completes while the accept loop is busy; it is cut to `net.core.somaxconn`.
+/// Connections that the system completes while the workers are busy; it is cut to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 /// Bytes that the system keeps of a response and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
@@ -52,7 +52,7 @@ fn set_options(socket: &Socket) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(Errno::CONNABORTED)?;
     Ok((socket.into(), peer))
 }
 

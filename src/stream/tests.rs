@@ -108,11 +108,14 @@ fn nothing_is_held_back_when_a_turn_ends() {
     let film = film(4 * TURN as usize);
     let body = Body::Slice(file(&film), 0..film.len() as u64);
     let (mut script, mut sending, mut buffer) = (Script::new(), Sending::new(4, false), b"head".to_vec());
+    let mut pauses = 0;
     while sending.advance(&mut &mut script, &body, &mut buffer, pace(1000)).unwrap() == Progress::Paused {
         assert_eq!(script.more.pop(), Some(false));
         assert!(script.more.iter().all(|&more| more), "the rest of a turn is");
         script.more.clear();
+        pauses += 1;
     }
+    assert_eq!(pauses, 4 - 1);
 }
 
 #[test]
