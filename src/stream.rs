@@ -121,13 +121,15 @@ impl Sending {
         buffer: &mut Vec<u8>,
         pace: Pace,
     ) -> Result<Progress, Break> {
-        if self.has_begun() || self.mark.is_some() {
-            buffer.clear();
-            buffer.append(&mut self.text);
-        }
-        let turn_ends = self.taken + if pace.sendfile { TURN_BY_KERNEL } else { TURN };
         // Bytes of the buffer that are due; what lies behind is room for a chunk, set to zero once.
         let mut due = buffer.len();
+        if self.has_begun() || self.mark.is_some() {
+            due = self.text.len();
+            make_room(buffer, 0, due);
+            buffer[..due].copy_from_slice(&self.text);
+            self.text.clear();
+        }
+        let turn_ends = self.taken + if pace.sendfile { TURN_BY_KERNEL } else { TURN };
         loop {
             while self.slice.is_empty() && self.begin_piece(body, buffer, &mut due, transport, pace) {}
             if due == 0 && self.slice.is_empty() {
