@@ -1,10 +1,11 @@
 //! A minimal, synchronous, threaded HTTP server that streams videos from a folder.
 //!
 //! ```text
-//! accept loop ──▶ worker pool ──▶ connection ──▶ request ──▶ routes ──▶ response ──▶ stream
-//! (blocking)      (elastic,       (one client,    (head in,   (pure:     (head out)   (4 KiB chunks
-//!                  bounded)        deadlines)      bounded)    no I/O                  from file to
-//!                                                              on sockets)             socket)
+//! crowd ──▶ crew ──▶ server ──▶ connection ──▶ request ──▶ routes ──▶ response ──▶ stream
+//! (who      (threads, (who may   (one client,    (head in,   (pure:     (head out)   (4 KiB chunks
+//!  waits)    one more  come in)   deadlines)      bounded)    no I/O                  from file to
+//!            for each                                         on sockets)             socket)
+//!            held up)
 //! ```
 //!
 //! `examples/own_server.rs` and `examples/embed.rs` are complete programs; the second needs `tiny_http` 0.12, whose
