@@ -22,6 +22,9 @@ pub const STALL_BYTES: u64 = 4096;
 const TURN: u64 = 128 * 1024;
 const TURN_BY_KERNEL: u64 = 256 * 1024;
 
+/// Bytes that are read at a time, however large a chunk is: a socket takes no more, and what it doesn't take is read again.
+const MOST: u64 = 256 * 1024;
+
 /// Bytes of a file for which it is worth telling the system that they are read one after the other.
 #[cfg(target_os = "linux")]
 const LONG: u64 = 1024 * 1024;
@@ -208,14 +211,13 @@ impl Sending {
         let left = self.slice.end - at;
         let length = match body {
             Body::Bytes(bytes) => {
-                let length = left.min(pace.chunk_size.max(MEMORY_CHUNK) as u64).min(TURN) as usize;
+                let length = left.min(pace.chunk_size.max(MEMORY_CHUNK) as u64).min(MOST) as usize;
                 make_room(buffer, due, length);
                 buffer[due..][..length].copy_from_slice(&bytes[at as usize..][..length]);
                 length
             }
             Body::Slice(file, _) | Body::Slices(file, ..) if left > 0 => {
-                // More would be read again when the socket is full, and hold up the others meanwhile.
-                let length = left.min(pace.chunk_size as u64).min(TURN) as usize;
+                let length = left.min(pace.chunk_size as u64).min(MOST) as usize;
                 make_room(buffer, due, length);
                 file.read_exact_at(&mut buffer[due..][..length], at).map_err(|error| match error.kind() {
                     io::ErrorKind::UnexpectedEof => Break::Truncated,
