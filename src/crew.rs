@@ -238,6 +238,7 @@ mod tests {
         jobs: Mutex<Receiver<Option<Job>>>,
         is_over: AtomicBool,
         settled: AtomicUsize,
+        handed_over: AtomicUsize,
     }
 
     type Job = (Sender<()>, Receiver<()>);
@@ -266,7 +267,9 @@ mod tests {
             None
         }
 
-        fn hand_over(&self) {}
+        fn hand_over(&self) {
+            self.handed_over.fetch_add(1, Ordering::SeqCst);
+        }
 
         fn is_over(&self) -> bool {
             self.is_over.load(Ordering::SeqCst)
@@ -275,7 +278,12 @@ mod tests {
 
     fn crew() -> (Arc<Jobs>, Sender<Option<Job>>) {
         let (submit, jobs) = channel();
-        let jobs = Jobs { jobs: Mutex::new(jobs), is_over: AtomicBool::new(false), settled: AtomicUsize::new(0) };
+        let jobs = Jobs {
+            jobs: Mutex::new(jobs),
+            is_over: AtomicBool::new(false),
+            settled: AtomicUsize::new(0),
+            handed_over: AtomicUsize::new(0),
+        };
         let jobs = Arc::new(jobs);
         Crew::start(Arc::clone(&jobs), STACK, 100).unwrap();
         (jobs, submit)
@@ -314,9 +322,25 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_goes_hands_over() {
+        let (jobs, _submit) = crew();
+        jobs.is_over.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        while jobs.handed_over.load(Ordering::SeqCst) < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody handed over");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
     fn a_thread_that_cannot_start_is_an_error() {
         let (_, jobs) = channel();
-        let jobs = Jobs { jobs: Mutex::new(jobs), is_over: AtomicBool::new(true), settled: AtomicUsize::new(0) };
+        let jobs = Jobs {
+            jobs: Mutex::new(jobs),
+            is_over: AtomicBool::new(true),
+            settled: AtomicUsize::new(0),
+            handed_over: AtomicUsize::new(0),
+        };
         assert!(Crew::start(Arc::new(jobs), usize::MAX / 4, 1).is_err());
     }
 }

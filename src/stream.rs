@@ -22,7 +22,8 @@ pub const STALL_BYTES: u64 = 4096;
 const TURN: u64 = 128 * 1024;
 const TURN_BY_KERNEL: u64 = 256 * 1024;
 
-/// Bytes that are read at a time, however large a chunk is: a socket takes no more, and what it doesn't take is read again.
+/// Bytes that are read at a time, however large a chunk is: a socket seldom takes
+/// more, and what it doesn't take is read again.
 const MOST: u64 = 256 * 1024;
 
 /// Bytes of a file for which it is worth telling the system that they are read one after the other.

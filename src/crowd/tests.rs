@@ -207,6 +207,28 @@ fn for_ever_is_no_more_than_the_system_can_count() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn requests_come_before_responses_which_are_not_forgotten() {
+    use super::epoll::Crowd;
+    let crowd = Crowd::new(2).unwrap();
+    let ((streaming, _viewer), (mut asking, mut client)) =
+        (guest(crowd.take_seat().unwrap()), guest(crowd.take_seat().unwrap()));
+    let response = streaming.seat;
+    crowd.watch(asking.seat, &asking).unwrap();
+    // It is never read, so that there is always one more request.
+    client.write_all(b"x").unwrap();
+    crowd.stand_in_line(streaming);
+    for turn in 0.. {
+        assert!(crowd.wait_unsure(asking.seat, asking, Wish::Read, Instant::now() + LONG).is_none());
+        asking = crowd.next(Some(LONG), || ()).unwrap();
+        if asking.seat == response {
+            assert_eq!(turn, 32);
+            break;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_worker_that_sleeps_is_woken_for_who_was_put_in_line() {
     use super::epoll::Crowd;
     let crowd = Crowd::new(1).unwrap();
