@@ -8,8 +8,9 @@ pub mod escape;
 pub mod gallery;
 pub mod watch;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use crate::http::date::Civil;
 use crate::http::response::{Body, Response};
 use escape::{Text, Url};
 
@@ -95,23 +96,11 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// The day of a time, in UTC. Any date: files have those of 1901 and of 2106.
+/// The day of a time, in UTC.
 fn day(time: SystemTime) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let days = match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => (since.as_secs() / 86_400) as i64,
-        Err(before) => -(before.duration().as_secs_f64() / 86_400.0).ceil() as i64,
-    };
-    // Days since 1 March of the year 0, in eras of 400 years (Howard Hinnant, "chrono-compatible low-level date
-    // algorithms"): years that begin in March have their leap day last.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year_of_era + i64::from(month >= 10);
-    format!("{day} {} {year}", MONTHS[((month + 2) % 12) as usize])
+    let Civil { year, month, day, .. } = Civil::of(time);
+    format!("{day} {} {year}", MONTHS[month as usize - 1])
 }
 
 /// The number of things, with its noun.
@@ -122,7 +111,7 @@ fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn sizes_are_said_as_people_say_them() {

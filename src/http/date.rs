@@ -17,35 +17,55 @@ pub fn format(time: SystemTime) -> Option<String> {
     writable.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(since.as_secs())))
 }
 
-/// Seconds of 400 years, after which the calendar repeats itself.
-const CYCLE: i64 = 146_097 * 86_400;
+/// A second of the Gregorian calendar, in UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Civil {
+    /// The year; 0 and below are before the common era.
+    pub year: i64,
+    /// The month, 1 to 12.
+    pub month: i64,
+    /// The day of the month, 1 to 31.
+    pub day: i64,
+    /// The second of the day, 0 to 86,399.
+    pub second: i64,
+}
 
-/// Seconds from 1970 to the year 0, which is five cycles before the year 2000.
-const START_OF_0: i64 = 946_684_800 - 5 * CYCLE;
+impl Civil {
+    /// The second that `time` is in. Files have times long before 1970 and after 9999.
+    pub fn of(time: SystemTime) -> Self {
+        const DAY: i64 = 86_400;
+        let seconds = match time.duration_since(UNIX_EPOCH) {
+            Ok(since) => since.as_secs().cast_signed(),
+            // Towards the past: a nanosecond before 1970 is in 1969.
+            Err(before) => (-before.duration().as_nanos().cast_signed()).div_euclid(1_000_000_000) as i64,
+        };
+        // Days since 1 March of the year 0, in eras of 400 years (Howard Hinnant, "chrono-compatible low-level date
+        // algorithms"): years that begin in March have their leap day last.
+        let days = seconds.div_euclid(DAY) + 719_468;
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        Self {
+            year: era * 400 + year_of_era + i64::from(month >= 10),
+            month: (month + 2) % 12 + 1,
+            day: day_of_year - (153 * month + 2) / 5 + 1,
+            second: seconds.rem_euclid(DAY),
+        }
+    }
+}
 
 /// Writes `time` as RFC 3339 in UTC (`1994-11-06T08:49:37Z`), cut to whole seconds.
 ///
 /// Its years have four digits; a time before the year 0 or after 9999 is written as the first or last of those.
 pub fn rfc3339(time: SystemTime) -> String {
-    let seconds = match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => {
-            let before = before.duration();
-            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX - 1);
-            -whole - i64::from(before.subsec_nanos() > 0)
+    let Civil { year, month, day, second } = Civil::of(time);
+    match year {
+        ..0 => "0000-01-01T00:00:00Z".into(),
+        0..10_000 => {
+            format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
         }
-    };
-    // humantime knows the years from 1970 on alone. An earlier one is written as it comes again some cycles later.
-    let cycles = if seconds < 0 { 5 } else { 0 };
-    let seconds = seconds.clamp(START_OF_0, END_OF_9999.cast_signed()) + cycles * CYCLE;
-    let since = Duration::from_secs(seconds.unsigned_abs());
-    let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string();
-    match text.split_once('-') {
-        Some((year, rest)) if cycles > 0 => {
-            let year = year.parse::<i64>().unwrap_or_default() - cycles * 400;
-            format!("{year:04}-{rest}")
-        }
-        _ => text,
+        10_000.. => "9999-12-31T23:59:59Z".into(),
     }
 }
 
