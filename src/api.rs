@@ -4,14 +4,12 @@
 //! same.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use serde::Serialize;
 
 use crate::http::{content_type, date, target};
-use crate::library::listing::{Sidecar, Video, stem};
+use crate::library::listing::path::{as_path, stem};
+use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
 
 /// A video, as CONTRACT.md has it.
@@ -43,7 +41,7 @@ impl<'v> From<&'v Video> for Entry<'v> {
             watch: format!("/watch/{path}"),
             size: video.size,
             modified: date::rfc3339(video.modified),
-            content_type: content_type::of(Path::new(OsStr::from_bytes(&video.name))),
+            content_type: content_type::of(as_path(&video.name)),
             subtitles: video.subtitles.iter().map(Subtitle::from).collect(),
         }
     }

@@ -72,11 +72,6 @@ fn hue(name: &[u8]) -> u64 {
     assets::fnv1a(name) % 24
 }
 
-/// The last component of a path.
-fn base(name: &[u8]) -> &[u8] {
-    name.rsplit(|&b| b == b'/').next().unwrap_or(name)
-}
-
 /// A size as people say it.
 fn size(bytes: u64) -> String {
     let mut value = bytes as f64;

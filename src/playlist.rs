@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::http::target;
-use crate::library::listing::stem;
+use crate::library::listing::path::stem;
 
 /// What VLC, mpv and Kodi take for a playlist of films. (Apple's name for it means HLS to them, a single film.)
 pub const CONTENT_TYPE: &str = "audio/x-mpegurl";

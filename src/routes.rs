@@ -13,9 +13,6 @@
 mod around;
 mod pages;
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::http::Method;
@@ -23,6 +20,7 @@ use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
+use crate::library::listing::path::as_path;
 use crate::library::{LastFile, Library, OpenError};
 use crate::metrics::{self, Metrics};
 use crate::pages::assets;
@@ -123,7 +121,7 @@ impl Site {
         match self.library.open_next(name, last) {
             Ok(open) => {
                 let as_download = target.has_flag("download");
-                representation::respond(open, Path::new(OsStr::from_bytes(name)), head, as_download, now)
+                representation::respond(open, as_path(name), head, as_download, now)
             }
             Err(error) => self.failed(&error, name),
         }

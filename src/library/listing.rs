@@ -13,8 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cap_std::fs::DirEntry;
 
+use path::{join, natural_key, stem};
+
 use super::root::Root;
 use super::{Library, OpenError, is_served, open_served};
+
+pub mod path;
 
 /// A file that plays: see "A video" in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -349,7 +353,7 @@ impl Kind {
             [b"mp4", b"m4v", b"mov", b"webm", b"mkv", b"avi", b"ogv", b"mpg", b"mpeg", b"m2ts", b"3gp"];
         const POSTERS: [&[u8]; 4] = [b"jpg", b"jpeg", b"png", b"webp"];
         const SUBTITLES: [&[u8]; 2] = [b"vtt", b"srt"];
-        let Some(extension) = name[stem(name).len()..].strip_prefix(b".") else { return Self::Other };
+        let Some(extension) = path::extension(name) else { return Self::Other };
         let place = |known: &[&[u8]]| known.iter().position(|known| extension.eq_ignore_ascii_case(known));
         if place(&VIDEOS).is_some() {
             Self::Video
@@ -395,8 +399,7 @@ fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>
     subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
     for name in subtitles {
-        let path = stem(&name);
-        let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        let base = path::title(&name);
         let dots = (0..base.len()).rev().filter(|&at| base[at] == b'.');
         let film = std::iter::once(base.len()).chain(dots).map(|end| &base[..end]).find(|start| films.contains(start));
         if let Some(film) = film {
@@ -408,48 +411,6 @@ fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>
     by_stem
 }
 
-/// A file's name without its extension, as it is shown.
-pub fn stem(name: &[u8]) -> &[u8] {
-    let base = name.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
-    match name[base..].iter().rposition(|&b| b == b'.') {
-        Some(dot) if dot > 0 => &name[..base + dot],
-        _ => name,
-    }
-}
-
-/// The folder that a path's last component lies in; empty for the library's own.
-pub fn parent(name: &[u8]) -> &[u8] {
-    name.iter().rposition(|&b| b == b'/').map_or(b"", |slash| &name[..slash])
-}
-
-fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
-}
-
-/// A key whose bytes sort `text` as a person would: without regard to case, and numbers by their value. It is `text` in
-/// lower case, with each run of digits as a `0`, the length of its number without leading zeros, and the number. `name`
-/// decides between equals, so that the order is total.
-fn natural_key(text: &[u8], name: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let lower = String::from_utf8_lossy(text).to_lowercase();
-    let mut key = Vec::with_capacity(lower.len() + 8);
-    let mut rest = lower.as_bytes();
-    while let Some(&first) = rest.first() {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 {
-            key.push(first);
-            rest = &rest[1..];
-            continue;
-        }
-        let (run, after) = rest.split_at(digits);
-        let number = &run[run.iter().take_while(|&&b| b == b'0').count()..];
-        key.push(b'0');
-        key.extend_from_slice(&(number.len() as u16).to_be_bytes());
-        key.extend_from_slice(number);
-        rest = after;
-    }
-    (key, name.to_vec())
-}
-
 impl LeftOut {
     /// Whether the listing is complete.
     pub fn is_nothing(&self) -> bool {
@@ -459,24 +420,15 @@ impl LeftOut {
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folders = |count: usize, one: &str, many: &str| match count {
-            1 => format!("1 folder {one}"),
-            _ => format!("{count} folders {many}"),
-        };
-        let mut reasons = Vec::new();
-        if self.too_many {
-            reasons.push("there are more files than this server lists".to_owned());
-        }
-        if self.too_slow {
-            reasons.push("the disk took too long to list them all".to_owned());
-        }
-        if self.too_deep > 0 {
-            reasons.push(format!("{} too deep", folders(self.too_deep, "lies", "lie")));
-        }
-        if self.unreadable > 0 {
-            reasons.push(format!("{} not be read", folders(self.unreadable, "could", "could")));
-        }
-        if reasons.is_empty() { Ok(()) } else { write!(f, "Not everything is here: {}.", reasons.join("; ")) }
+        let folders = |count: usize| if count == 1 { "1 folder".to_owned() } else { format!("{count} folders") };
+        let reasons = [
+            (self.too_many, "too many files".to_owned()),
+            (self.too_slow, "slow disk".to_owned()),
+            (self.too_deep > 0, format!("{} nested too deeply", folders(self.too_deep))),
+            (self.unreadable > 0, format!("{} not readable", folders(self.unreadable))),
+        ];
+        let reasons: Vec<_> = reasons.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect();
+        if reasons.is_empty() { Ok(()) } else { write!(f, "This list is incomplete: {}.", reasons.join(", ")) }
     }
 }
 

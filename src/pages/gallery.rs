@@ -5,8 +5,9 @@
 //! host, and the film needs one. What one has watched is the browser's own knowledge; `gallery.js` draws it in.
 
 use super::escape::{Text, Url};
-use super::{BRAND, base, count, day, document, picture, size};
-use crate::library::listing::{Folder, Listing, Video, stem};
+use super::{BRAND, count, day, document, picture, size};
+use crate::library::listing::path::{base, title};
+use crate::library::listing::{Folder, Listing, Video};
 
 /// The page of `folder`, a path below the library's folder.
 pub fn page(folder: &[u8], listing: &Listing) -> String {
@@ -82,7 +83,7 @@ fn folder_card(folder: &Folder) -> String {
 }
 
 fn video_card(video: &Video) -> String {
-    let title = base(stem(&video.name));
+    let title = title(&video.name);
     let subtitles = if video.subtitles.is_empty() { "" } else { " \u{b7} CC" };
     format!(
         "<li><a href=\"/watch/{}\">{}<b>{}</b><small>{} \u{b7} {}{subtitles}</small></a>\n",
@@ -164,7 +165,7 @@ mod tests {
     fn the_page_says_what_it_left_out_and_when_there_is_nothing() {
         let left_out = LeftOut { too_many: true, ..LeftOut::default() };
         let page_of = |left_out| page(b"", &Listing { left_out, ..Listing::default() });
-        assert!(page_of(left_out).contains("there are more files than this server lists"));
+        assert!(page_of(left_out).contains("This list is incomplete: too many files."));
         assert!(!page_of(LeftOut::default()).contains("class=notice"));
         assert!(page_of(LeftOut::default()).contains("There are no videos here yet."));
     }

@@ -4,8 +4,9 @@
 //! episode, listens to keys, comes back after a broken connection, and says so when the browser can't decode.
 
 use super::escape::{Text, Url};
-use super::{base, day, document, size};
-use crate::library::listing::{Sidecar, Video, parent, stem};
+use super::{day, document, size};
+use crate::library::listing::path::{base, parent, stem, title};
+use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
 
 /// The page of `video`, which stands between `previous` and `next` in its folder.
@@ -13,7 +14,7 @@ use crate::subtitles::label::label;
 /// The `<source>` has no type: for one that they don't know, as MKV's, browsers refuse what they could play.
 pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
     let folder = parent(&video.name);
-    let title = base(stem(&video.name));
+    let title = title(&video.name);
     let poster = video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", Url(poster))).unwrap_or_default();
     let tracks: String = video.subtitles.iter().map(track).collect();
     let (back, above) = match folder {
@@ -62,7 +63,7 @@ fn ways(video: &Video) -> String {
 
 fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
     let Some(video) = video else { return String::new() };
-    let (url, title) = (Url(&video.name), base(stem(&video.name)));
+    let (url, title) = (Url(&video.name), title(&video.name));
     format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
 }
 

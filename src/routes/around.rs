@@ -1,8 +1,6 @@
 //! The routes to what is around a film: its subtitles, and the lists of films for players and programs.
 
-use std::ffi::OsStr;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::time::SystemTime;
 
 use super::{Site, made};
@@ -11,6 +9,7 @@ use crate::http::precondition::{Validators, Verdict, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
+use crate::library::listing::path::as_path;
 use crate::representation::validated;
 use crate::{api, playlist, subtitles};
 
@@ -63,7 +62,7 @@ impl Site {
         let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
         // A browser is to hand it to a player, rather than play it.
         let file = [if folder.is_empty() { b"playlist" } else { folder }, b".m3u"].concat();
-        let disposition = content_disposition::attachment(OsStr::from_bytes(&file).as_ref());
+        let disposition = content_disposition::attachment(as_path(&file));
         made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition)
     }
 

@@ -3,7 +3,7 @@
 use super::Site;
 use crate::http::response::Response;
 use crate::library::OpenError;
-use crate::library::listing::parent;
+use crate::library::listing::path::parent;
 use crate::pages;
 
 impl Site {

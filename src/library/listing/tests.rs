@@ -208,11 +208,11 @@ fn a_listing_ends_at_its_limits_and_says_so() {
 
     let few = walk(Limits { entries: 7, ..usual });
     assert_eq!((few.left_out.too_many, few.videos.len()), (true, 4));
-    assert_eq!(few.left_out.to_string(), "Not everything is here: there are more files than this server lists.");
+    assert_eq!(few.left_out.to_string(), "This list is incomplete: too many files.");
 
     let shallow = walk(Limits { depth: 2, ..usual });
     assert_eq!((shallow.left_out.too_deep, shallow.videos.len()), (1, 4));
-    assert_eq!(shallow.left_out.to_string(), "Not everything is here: 1 folder lies too deep.");
+    assert_eq!(shallow.left_out.to_string(), "This list is incomplete: 1 folder nested too deeply.");
 
     let slow = walk(Limits { time: Duration::ZERO, ..usual });
     assert_eq!((slow.left_out.too_slow, slow.videos.len()), (true, 0));
