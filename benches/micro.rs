@@ -7,7 +7,6 @@
 #![allow(clippy::expect_used, reason = "a benchmark without its folder has nothing to say")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use divan::{Bencher, black_box};
@@ -16,6 +15,7 @@ use filmstrip::http::request::{Head, HeadScan};
 use filmstrip::http::response::Response;
 use filmstrip::http::target::Target;
 use filmstrip::{Library, Site};
+use tempfile::TempDir;
 
 /// Counts what is asked of it: nothing on the path of a request should ask for much.
 #[global_allocator]
@@ -46,29 +46,15 @@ fn head(name: &str) -> &'static [u8] {
     if name == "short" { SHORT } else { BROWSER }
 }
 
-/// A folder with the two files that the heads ask for, removed with the value.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> std::io::Result<Self> {
-        let folder = Self(std::env::temp_dir().join(format!("filmstrip-micro-{}-{name}", std::process::id())));
-        fs::create_dir_all(folder.path().join("season 1"))?;
-        for film in ["film.mp4", "season 1/e01.mp4"] {
-            // Sparse: its bytes are never read.
-            fs::File::create(folder.path().join(film))?.set_len(256 * 1024 * 1024)?;
-        }
-        Ok(folder)
+/// A folder with the two files that the heads ask for.
+fn folder() -> std::io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    fs::create_dir(folder.path().join("season 1"))?;
+    for film in ["film.mp4", "season 1/e01.mp4"] {
+        // Sparse: its bytes are never read.
+        fs::File::create(folder.path().join(film))?.set_len(256 * 1024 * 1024)?;
     }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    Ok(folder)
 }
 
 /// Finding a head's end among the bytes that came.
@@ -100,7 +86,7 @@ fn select_range(field: &str) -> range::Selection {
 /// From a name to an open file, and closing it.
 #[divan::bench(args = ["film.mp4", "season 1/e01.mp4", "not there.mp4"])]
 fn open_file(bencher: Bencher, name: &str) {
-    let folder = Folder::new("open").expect("a folder can be made");
+    let folder = folder().expect("a folder can be made");
     let library = Library::open(folder.path()).expect("it is there");
     bencher.bench_local(|| library.open_file(black_box(name.as_bytes())).is_ok());
 }
@@ -108,7 +94,7 @@ fn open_file(bencher: Bencher, name: &str) {
 /// A folder of ten thousand videos, from the directory to the list that a page is made of.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn list_ten_thousand(bencher: Bencher) {
-    let folder = Folder::new("list").expect("a folder can be made");
+    let folder = folder().expect("a folder can be made");
     for number in 0..10_000 {
         fs::File::create(folder.path().join(format!("season 1/film {number}.mp4"))).expect("there is room for it");
     }
@@ -119,7 +105,7 @@ fn list_ten_thousand(bencher: Bencher) {
 /// From a head to a planned response, its file open, and closing it.
 #[divan::bench(args = HEADS)]
 fn plan(bencher: Bencher, name: &str) {
-    let folder = Folder::new("plan").expect("a folder can be made");
+    let folder = folder().expect("a folder can be made");
     let site = Site::new(Library::open(folder.path()).expect("it is there"));
     let head = parsed(head(name));
     let now = SystemTime::now();
@@ -129,7 +115,7 @@ fn plan(bencher: Bencher, name: &str) {
 /// A planned response's head as bytes.
 #[divan::bench]
 fn write_head(bencher: Bencher) {
-    let folder = Folder::new("write").expect("a folder can be made");
+    let folder = folder().expect("a folder can be made");
     let site = Site::new(Library::open(folder.path()).expect("it is there"));
     let response: Response = site.answer(&parsed(SHORT), SystemTime::now());
     let mut out = Vec::with_capacity(4096);

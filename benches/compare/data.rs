@@ -4,7 +4,10 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+
+use tempfile::TempDir;
 
 use crate::rounds::Outcome;
 
@@ -23,15 +26,16 @@ pub const SMALL: &str = "/video/small.mp4";
 
 /// A folder of this process's own, removed with the value.
 pub struct Data {
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Data {
     /// Makes the folder and what is in it.
     pub fn make() -> Outcome<Self> {
-        let folder = std::env::temp_dir().join(format!("filmstrip-bench-{}", std::process::id()));
-        fs::create_dir(&folder)?;
-        let data = Self { folder };
+        // Readable for servers that give up root.
+        let readable = fs::Permissions::from_mode(0o755);
+        let data =
+            Self { folder: tempfile::Builder::new().prefix("filmstrip-bench-").permissions(readable).tempdir()? };
         fs::create_dir(data.root())?;
         fs::create_dir(data.videos())?;
         let block: Vec<u8> = (0..1024 * 1024).map(|at: u32| (at % 251) as u8).collect();
@@ -47,7 +51,7 @@ impl Data {
 
     /// What the other servers serve: their `/video/` is a folder in it.
     pub fn root(&self) -> PathBuf {
-        self.folder.join("root")
+        self.folder.path().join("root")
     }
 
     /// What filmstrip serves as its `/video/`.
@@ -63,14 +67,8 @@ impl Data {
     /// Room for a server's own files, made where it isn't there yet.
     pub fn room_for(&self, server: &str) -> Outcome<PathBuf> {
         let name: String = server.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let room = self.folder.join(name);
+        let room = self.folder.path().join(name);
         fs::create_dir_all(&room)?;
         Ok(room)
-    }
-}
-
-impl Drop for Data {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }

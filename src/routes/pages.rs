@@ -53,16 +53,19 @@ mod tests {
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
-    use std::path::PathBuf;
     use std::time::SystemTime;
+    use tempfile::TempDir;
 
-    /// A site over a folder of this test's own, removed when it ends.
-    struct Place(PathBuf, Site);
+    /// A site over a folder of a test's own.
+    struct Place {
+        site: Site,
+        _folder: TempDir,
+    }
 
     impl Place {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("filmstrip-routes-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
             fs::create_dir_all(path.join("season 1/.hidden")).unwrap();
             for file in
                 ["film.mp4", "notes.txt", "season 1/e1.mp4", "season 1/e2.mp4", "season 1/.hidden/x.mp4", "a+b.mp4"]
@@ -70,25 +73,18 @@ mod tests {
                 fs::write(path.join(file), file).unwrap();
             }
             fs::write(path.join(OsStr::from_bytes(b"\xff.mp4")), "bytes").unwrap();
-            let site = Site::new(Library::open(&path).unwrap());
-            Self(path, site)
+            Self { site: Site::new(Library::open(path).unwrap()), _folder: folder }
         }
 
         fn get(&self, target: &str, fields: &str) -> Response {
             let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-            self.1.answer(&Head::parse(head.as_bytes()).unwrap(), SystemTime::now())
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            self.site.answer(&Head::parse(head.as_bytes()).unwrap(), SystemTime::now())
         }
     }
 
     #[test]
     fn every_page_has_its_address_and_nothing_else_does() {
-        let place = Place::new("pages");
+        let place = Place::new();
         let rows = [
             ("/", 200),
             ("/?path=", 200),
@@ -129,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_page_runs_nothing_but_our_own_files() {
-        let place = Place::new("policy");
+        let place = Place::new();
         for target in ["/", "/watch/film.mp4", "/?path=none"] {
             let response = place.get(target, "");
             let policy = response.field("content-security-policy").unwrap();
@@ -149,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_asset_is_sent_again_when_it_changed() {
-        let place = Place::new("assets");
+        let place = Place::new();
         let first = place.get("/assets/style.css", "");
         let etag = first.field("etag").unwrap();
         assert_eq!(first.field("content-type"), Some("text/css; charset=utf-8"));

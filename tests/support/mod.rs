@@ -4,50 +4,42 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use filmstrip::{Config, Handle, Server, Stopped};
+use tempfile::TempDir;
 
 /// How long a test waits for what must come; generous, since it only ends a test that has failed anyway.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder of a test's own, removed when it is dropped.
-pub struct Folder(PathBuf);
+pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("filmstrip-test-{}-{count}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        // Readable for a program that a test runs as another user, too.
+        let readable = fs::Permissions::from_mode(0o755);
+        Self(tempfile::Builder::new().prefix("filmstrip-").permissions(readable).tempdir().unwrap())
     }
 
     /// The same with one file.
     pub fn with(self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Self {
-        let path = self.0.join(name);
+        let path = self.file(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
         self
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.path().join(name)
     }
 }
 

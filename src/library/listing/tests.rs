@@ -6,23 +6,21 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use tempfile::TempDir;
 
-/// A folder of this test's own, removed when it ends.
-struct Place(PathBuf);
+/// A folder of a test's own, with `videos` in it.
+struct Place(TempDir);
 
 impl Place {
     /// With `files`, which have a `|` between them.
-    fn new(name: &str, files: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("filmstrip-listing-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(path.join("videos")).unwrap();
-        let place = Self(path);
+    fn new(files: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
         files.split('|').for_each(|file| place.write(file.as_bytes(), file));
         place
     }
 
     fn path(&self, name: &[u8]) -> PathBuf {
-        self.0.join("videos").join(OsStr::from_bytes(name))
+        self.0.path().join("videos").join(OsStr::from_bytes(name))
     }
 
     fn write(&self, name: &[u8], content: &str) {
@@ -32,13 +30,7 @@ impl Place {
     }
 
     fn library(&self) -> Library {
-        Library::open(self.0.join("videos")).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        Library::open(self.path(b"")).unwrap()
     }
 }
 
@@ -55,9 +47,8 @@ fn videos(place: &Place, folder: &str) -> Vec<String> {
 #[test]
 fn a_video_is_told_by_its_extension_in_any_case() {
     let place = Place::new(
-        "kinds",
         "a.mp4|b.m4v|c.mov|d.webm|e.mkv|f.avi|g.ogv|h.mpg|i.mpeg|j.m2ts|k.3gp|l.ts|m.MP4|n.Mkv|\
-             notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/x.txt",
+         notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/x.txt",
     );
     let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.mpg i.mpeg j.m2ts k.3gp l.ts m.MP4 n.Mkv";
     assert_eq!(videos(&place, "").join(" "), want);
@@ -66,7 +57,7 @@ fn a_video_is_told_by_its_extension_in_any_case() {
 
 #[test]
 fn a_playlist_stands_for_its_segments() {
-    let place = Place::new("hls", "one/film.m3u8|one/0.ts|one/1.ts|one/trailer.mp4|none/0.ts");
+    let place = Place::new("one/film.m3u8|one/0.ts|one/1.ts|one/trailer.mp4|none/0.ts");
     place.write(b"two/720p.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n");
     place.write(b"two/0.ts", "");
     place.write(b"two/main.m3u8", "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\n720p.m3u8\r\n");
@@ -78,9 +69,8 @@ fn a_playlist_stands_for_its_segments() {
 #[test]
 fn folders_and_videos_are_in_natural_order() {
     let place = Place::new(
-        "order",
         "Episode 10.mp4|episode 2.mp4|Episode 1.mp4|Film 2.mp4|Film.mp4|film.mkv|S1E9.mp4|S01E10.mp4|\
-             \u{c4}pfel.mp4|\u{e4}pfel 2.mp4|Vol. 10/x|Vol. 2/x|alpha/x|Beta/x",
+         \u{c4}pfel.mp4|\u{e4}pfel 2.mp4|Vol. 10/x|Vol. 2/x|alpha/x|Beta/x",
     );
     let (folders, videos) = names(&place.library().list(b"").unwrap());
     assert_eq!(folders, ["alpha", "Beta", "Vol. 2", "Vol. 10"]);
@@ -119,10 +109,9 @@ proptest! {
 #[test]
 fn posters_and_subtitles_are_found_beside_the_film() {
     let place = Place::new(
-        "sidecars",
         "film.mp4|film.png|film.jpg|film.srt|film.en.srt|film.en.vtt|film.pt-BR.forced.SRT|film.de.txt|\
-             Subs/film.fr.srt|Subs/other.srt|film.two.mkv|film.two.en.srt|films.srt|bare.mp4|\
-             show/poster.jpg|show/e1.mp4|show/e1.webp|show/e2.mp4",
+         Subs/film.fr.srt|Subs/other.srt|film.two.mkv|film.two.en.srt|films.srt|bare.mp4|\
+         show/poster.jpg|show/e1.mp4|show/e1.webp|show/e2.mp4",
     );
     let listing = place.library().list(b"").unwrap();
     let shown = |video: &Video| {
@@ -145,7 +134,7 @@ fn posters_and_subtitles_are_found_beside_the_film() {
 
 #[test]
 fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
-    let place = Place::new("errors", "a.mp4|show/e1.mp4|.hidden/x.mp4|show/.hidden/x.mp4");
+    let place = Place::new("a.mp4|show/e1.mp4|.hidden/x.mp4|show/.hidden/x.mp4");
     symlink("/etc", place.path(b"out")).unwrap();
     let library = place.library();
     for name in ["none", "a.mp4", ".hidden", "show/.hidden", "..", "show/..", "show/", "/", "show//", "a\0"] {
@@ -165,8 +154,8 @@ fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
 
 #[test]
 fn links_are_followed_inside_and_nowhere_else() {
-    let place = Place::new("links", "real/a.mp4|b.mp4");
-    fs::write(place.0.join("secret.mp4"), "secret").unwrap();
+    let place = Place::new("real/a.mp4|b.mp4");
+    fs::write(place.path(b"../secret.mp4"), "secret").unwrap();
     for (target, name) in [
         ("../b.mp4", "real/link.mp4"),
         ("real", "again"),
@@ -184,7 +173,7 @@ fn links_are_followed_inside_and_nowhere_else() {
 
 #[test]
 fn a_walk_goes_folder_by_folder_and_not_in_circles() {
-    let place = Place::new("walk", "z.mp4|b/2.mp4|b/10.mp4|b/deep/er/x.mp4|a/1.mp4|subs/z.en.srt");
+    let place = Place::new("z.mp4|b/2.mp4|b/10.mp4|b/deep/er/x.mp4|a/1.mp4|subs/z.en.srt");
     symlink("..", place.path(b"b/loop")).unwrap();
     symlink(".", place.path(b"b/self")).unwrap();
     symlink("../b", place.path(b"a/b")).unwrap();
@@ -198,7 +187,7 @@ fn a_walk_goes_folder_by_folder_and_not_in_circles() {
 
 #[test]
 fn a_listing_ends_at_its_limits_and_says_so() {
-    let place = Place::new("limits", "a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
+    let place = Place::new("a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
     let handle = library.handle();
     let walk = |limits| Survey::new(library.root(&handle), limits).walk(b"").unwrap();
@@ -220,20 +209,20 @@ fn a_listing_ends_at_its_limits_and_says_so() {
 
 #[test]
 fn a_folder_that_was_replaced_is_listed_anew() {
-    let place = Place::new("replaced", "old.mp4");
+    let place = Place::new("old.mp4");
     let library = place.library();
     assert_eq!(library.list(b"").unwrap().videos.len(), 1);
-    fs::remove_dir_all(place.0.join("videos")).unwrap();
+    fs::remove_dir_all(place.path(b"")).unwrap();
     place.write(b"new.mp4", "");
     assert_eq!(names(&library.list(b"").unwrap()).1, ["new.mp4"]);
-    fs::remove_dir_all(place.0.join("videos")).unwrap();
+    fs::remove_dir_all(place.path(b"")).unwrap();
     assert!(library.list(b"").is_ok_and(|listing| listing.videos.is_empty()));
 }
 
 #[test]
 fn links_out_of_the_folder_are_listed_where_they_are_followed() {
-    let place = Place::new("followed", "Inside.mp4");
-    let outside = Place::new("beyond", "drive/Film.mp4");
+    let place = Place::new("Inside.mp4");
+    let outside = Place::new("drive/Film.mp4");
     symlink(outside.path(b"drive"), place.path(b"drive")).unwrap();
     symlink(outside.path(b"drive/Film.mp4"), place.path(b"Linked.mp4")).unwrap();
     symlink(place.path(b""), outside.path(b"drive/back")).unwrap();
