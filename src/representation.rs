@@ -22,7 +22,7 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
     let verdict = evaluate(&head.fields, &validators);
     match verdict {
         Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-        Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+        Verdict::Failed => return Response::precondition_failed(),
         Verdict::Proceed | Verdict::ProceedWithoutRange => {}
     }
     // Range is for GET alone (§14.2).

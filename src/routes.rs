@@ -158,10 +158,7 @@ fn open_error_response(error: &OpenError) -> Response {
     match error {
         OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
         OpenError::Forbidden => Response::text(403, "The server may not read this file."),
-        OpenError::Unavailable(_) => {
-            Response::text(503, "The file can't be read at the moment. Try again in a little while.")
-                .with("Retry-After", "3")
-        }
+        OpenError::Unavailable(_) => Response::unreadable(),
     }
 }
 

@@ -78,6 +78,27 @@ impl Response {
         response.with("Content-Type", "text/plain; charset=utf-8").with("Cache-Control", "no-store")
     }
 
+    /// 412 (RFC 9110 §15.5.13).
+    pub(crate) fn precondition_failed() -> Self {
+        Self::text(412, "The request is for another version of the file.")
+    }
+
+    /// 503 (RFC 9110 §15.6.4) for what may work in a few seconds. `sentence` says what fails.
+    pub(crate) fn unavailable(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self::text(503, sentence).retry_soon()
+    }
+
+    /// 503 for a file that the disk or the system fails to read.
+    pub(crate) fn unreadable() -> Self {
+        Self::unavailable("The file can't be read right now. Try again in a few seconds.")
+    }
+
+    /// The same with the `Retry-After` of a 503.
+    #[must_use]
+    pub(crate) fn retry_soon(self) -> Self {
+        self.with("Retry-After", "3")
+    }
+
     /// The same with one field more. `value` has no line end and is ASCII; names and numbers of ours, no client's text.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {

@@ -24,7 +24,7 @@ pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
     validators.modified = None;
     let response = match evaluate(&head.fields, &validators) {
         Verdict::NotModified => Response::bodiless(304),
-        Verdict::Failed => Response::text(412, "The file is not the one that the request is about."),
+        Verdict::Failed => Response::precondition_failed(),
         Verdict::Proceed | Verdict::ProceedWithoutRange => {
             Response::new(200, Body::Bytes((*content).into())).with("Content-Type", *content_type)
         }

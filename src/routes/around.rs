@@ -28,7 +28,7 @@ impl Site {
         let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
         match evaluate(&head.fields, &validators) {
             Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-            Verdict::Failed => return Response::text(412, "The file is not the one that the request is about."),
+            Verdict::Failed => return Response::precondition_failed(),
             Verdict::Proceed | Verdict::ProceedWithoutRange => {}
         }
         let mut bytes = Vec::new();

@@ -37,8 +37,8 @@ impl Site {
                 pages::sentence(404, "Not here", "There is no such folder or video. It may have been moved or renamed.")
             }
             OpenError::Forbidden | OpenError::Unavailable(_) => {
-                let sentence = "The server can\u{2019}t read this folder at the moment. Try again in a little while.";
-                pages::sentence(503, "Out of reach", sentence).with("Retry-After", "3")
+                let sentence = "The server can\u{2019}t read this folder right now. Try again in a few seconds.";
+                pages::sentence(503, "Out of reach", sentence).retry_soon()
             }
         }
     }
