@@ -1,10 +1,8 @@
-//! What the parts of a request cost, each by itself: reading it, deciding on it, opening its file, writing its
-//! head; and what a large folder costs.
+//! The cost of each part of a request: parsing, planning, opening the file, writing the head; and of a large folder.
 //!
-//! All of it together is some microseconds beside what the kernel takes for the same request (`benches/compare`), so
-//! that a part that shows there is to be found here.
+//! Together they take a few microseconds, little beside the kernel's share of a request (`benches/compare`).
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, reason = "a benchmark without its folder has nothing to say")]
+#![allow(clippy::expect_used, reason = "a benchmark needs its folder")]
 
 use std::fs;
 use std::time::SystemTime;
@@ -17,7 +15,7 @@ use filmstrip::http::target::Target;
 use filmstrip::{Library, Site};
 use tempfile::TempDir;
 
-/// Counts what is asked of it: nothing on the path of a request should ask for much.
+/// Counts allocations, which should be few in a request.
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
 
@@ -25,14 +23,15 @@ fn main() {
     divan::main();
 }
 
-/// The least that a client sends.
+/// A minimal request.
 const SHORT: &[u8] = b"GET /video/film.mp4 HTTP/1.1\r\nHost: nas:8000\r\nRange: bytes=100000000-100001023\r\n\r\n";
 
-/// What Chromium sends for a seek.
+/// Chromium's request for a seek.
 const BROWSER: &[u8] = b"GET /video/season%201/e01.mp4 HTTP/1.1\r\n\
     Host: nas:8000\r\n\
     Connection: keep-alive\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 \
+    Safari/537.36\r\n\
     Accept-Encoding: identity;q=1, *;q=0\r\n\
     Accept: */*\r\n\
     Referer: http://nas:8000/watch/season%201/e01.mp4\r\n\
@@ -46,7 +45,7 @@ fn head(name: &str) -> &'static [u8] {
     if name == "short" { SHORT } else { BROWSER }
 }
 
-/// A folder with the two files that the heads ask for.
+/// A folder with the two requested files.
 fn folder() -> std::io::Result<TempDir> {
     let folder = tempfile::tempdir()?;
     fs::create_dir(folder.path().join("season 1"))?;
@@ -57,7 +56,7 @@ fn folder() -> std::io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Finding a head's end among the bytes that came.
+/// Finding the end of a head.
 #[divan::bench(args = HEADS)]
 fn scan_head(bencher: Bencher, name: &str) {
     let bytes = head(name);
@@ -77,46 +76,46 @@ fn parse_target(target: &str) -> bool {
     Target::parse(black_box(target)).is_ok()
 }
 
-/// Which bytes are due.
+/// Evaluating a `Range` field.
 #[divan::bench(args = ["bytes=0-", "bytes=100000000-100001023", "bytes=-500", "bytes=0-0,10-19,15-30,-5"])]
 fn select_range(field: &str) -> range::Selection {
     range::select(black_box(field), black_box(256 * 1024 * 1024))
 }
 
-/// From a name to an open file, and closing it.
+/// Opening and closing a file by its name.
 #[divan::bench(args = ["film.mp4", "season 1/e01.mp4", "not there.mp4"])]
 fn open_file(bencher: Bencher, name: &str) {
     let folder = folder().expect("a folder can be made");
-    let library = Library::open(folder.path()).expect("it is there");
+    let library = Library::open(folder.path()).expect("the folder is there");
     bencher.bench_local(|| library.open_file(black_box(name.as_bytes())).is_ok());
 }
 
-/// A folder of ten thousand videos, from the directory to the list that a page is made of.
+/// Listing a folder of ten thousand videos.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn list_ten_thousand(bencher: Bencher) {
     let folder = folder().expect("a folder can be made");
     for number in 0..10_000 {
-        fs::File::create(folder.path().join(format!("season 1/film {number}.mp4"))).expect("there is room for it");
+        fs::File::create(folder.path().join(format!("season 1/film {number}.mp4"))).expect("the disk has space");
     }
-    let library = Library::open(folder.path()).expect("it is there");
+    let library = Library::open(folder.path()).expect("the folder is there");
     bencher.bench_local(|| library.list(black_box(b"season 1")).map(|listing| listing.videos.len()));
 }
 
-/// From a head to a planned response, its file open, and closing it.
+/// Planning a response, with an open file, and closing it.
 #[divan::bench(args = HEADS)]
 fn plan(bencher: Bencher, name: &str) {
     let folder = folder().expect("a folder can be made");
-    let site = Site::new(Library::open(folder.path()).expect("it is there"));
+    let site = Site::new(Library::open(folder.path()).expect("the folder is there"));
     let head = parsed(head(name));
     let now = SystemTime::now();
     bencher.bench_local(|| site.answer(black_box(&head), now).status);
 }
 
-/// A planned response's head as bytes.
+/// Writing the head of a response.
 #[divan::bench]
 fn write_head(bencher: Bencher) {
     let folder = folder().expect("a folder can be made");
-    let site = Site::new(Library::open(folder.path()).expect("it is there"));
+    let site = Site::new(Library::open(folder.path()).expect("the folder is there"));
     let response: Response = site.answer(&parsed(SHORT), SystemTime::now());
     let mut out = Vec::with_capacity(4096);
     bencher.bench_local(|| {
@@ -127,5 +126,5 @@ fn write_head(bencher: Bencher) {
 }
 
 fn parsed(bytes: &[u8]) -> Head<'_> {
-    Head::parse(bytes).expect("it is a head")
+    Head::parse(bytes).expect("the head is valid")
 }

@@ -1,4 +1,4 @@
-//! A program that already runs a `tiny_http::Server`: its accept loop hands requests to a few threads, and filmstrip
+//! A program with a `tiny_http::Server` of its own: its accept loop hands requests to a few threads, and filmstrip
 //! answers those below `/video/`.
 //!
 //! `cargo run --example embed -- videos 127.0.0.1:8000`
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..8 {
         let (site, requests) = (Arc::clone(&site), Arc::clone(&requests));
         thread::spawn(move || {
-            // The lock is held while one thread waits for a request, and given on with it.
+            // One thread waits for a request with the lock, the others for the lock.
             while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
                 let outcome = match request.url().starts_with("/video/") {
                     true => site.respond(request),

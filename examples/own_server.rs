@@ -1,4 +1,4 @@
-//! filmstrip's own server inside another program: on a free port, stopped after one request.
+//! filmstrip's own server inside another program, on a free port, stopped after one request.
 //!
 //! `cargo run --example own_server -- videos`
 
@@ -25,6 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     handle.stop();
     let stopped = running.join().map_err(|_| "the server panicked")??;
-    println!("stopped; {} connections were cut", stopped.cut);
+    println!("stopped; connections aborted: {}", stopped.cut);
     Ok(())
 }

@@ -1,33 +1,33 @@
-//! One line per response, for the people who run the server.
+//! The access log: one line per response.
 //!
-//! Whatever a client sent is escaped, so that one request is one line and no request forges another's.
+//! The client's bytes are escaped, so that a request is always one line and can't forge another.
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The log target of these lines, for `RUST_LOG`: `filmstrip::access=off` silences them.
+/// The log target, for `RUST_LOG`: `filmstrip::access=off` disables it.
 pub const TARGET: &str = "filmstrip::access";
 
-/// Bytes of a request line that are shown; what a person needs to see of an endless one.
+/// Bytes of a request line that are logged.
 const SHOWN: usize = 1024;
 
 /// What happened to one request.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// Who asked.
+    /// The client's address.
     pub client: SocketAddr,
-    /// The request line as it came, or what came instead.
+    /// The request line as it came, or the bytes in its place.
     pub request_line: &'a [u8],
     /// The status code.
     pub status: u16,
-    /// Bytes of the body that went out.
+    /// Bytes of the body that were sent.
     pub sent: u64,
-    /// Bytes of the body that were to go out.
+    /// Bytes of the whole body.
     pub due: u64,
-    /// From the request's first byte to the response's last.
+    /// The time from the request's first byte to the response's last.
     pub took: Duration,
-    /// Why the connection ended with this response, where it wasn't the client's wish.
+    /// Why the server closed the connection, unless the client asked for it.
     pub ending: Option<&'a str>,
 }
 

@@ -1,7 +1,6 @@
-//! What is in the folder, for programs: the JSON of `/api/videos`.
+//! The JSON of `/api/videos`.
 //!
-//! A name that isn't UTF-8 can't stand in JSON; its `name` is for people then, and its `url` leads to the file all the
-//! same.
+//! JSON can't hold a name in invalid UTF-8: its `name` is then approximate, but its `url` is exact.
 
 use std::borrow::Cow;
 
@@ -12,7 +11,7 @@ use crate::library::listing::path::{as_path, stem};
 use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
 
-/// A video, as CONTRACT.md has it.
+/// A video in the JSON.
 #[derive(Serialize)]
 struct Entry<'v> {
     name: Cow<'v, str>,
@@ -58,7 +57,7 @@ impl From<&Sidecar> for Subtitle {
 /// The JSON of `videos`.
 ///
 /// # Errors
-/// None that these values could cause; `serde_json` has a type for them.
+/// None for these values; the type is `serde_json`'s.
 pub fn json(videos: &[Video]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&videos.iter().map(Entry::from).collect::<Vec<_>>())
 }
@@ -78,7 +77,8 @@ mod tests {
             subtitles: vec![Sidecar { name: b"a b/f\xff.pt-BR.SRT".to_vec(), tag: "pt-BR".into() }],
         };
         let want = concat!(
-            r#"[{"name":"a b/f\u{fffd}\"\n.mkv","url":"/video/a%20b/f%FF%22%0A.mkv","watch":"/watch/a%20b/f%FF%22%0A.mkv","#,
+            r#"[{"name":"a b/f\u{fffd}\"\n.mkv","url":"/video/a%20b/f%FF%22%0A.mkv","#,
+            r#""watch":"/watch/a%20b/f%FF%22%0A.mkv","#,
             r#""size":5000000000,"modified":"1969-12-31T23:59:59Z","type":"video/x-matroska","#,
             r#""subtitles":[{"lang":"pt-BR","label":"Portuguese (Brazil)","url":"/subtitles/a%20b/f%FF.pt-BR.vtt"}]}]"#
         );

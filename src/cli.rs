@@ -1,10 +1,10 @@
-//! The command line: raw arguments become a [`Config`] once, and an outcome becomes an exit status.
+//! The command line: arguments, signals and exit statuses.
 //!
 //! | exit status | meaning |
 //! |---|---|
 //! | 0 | stopped by SIGTERM or SIGINT |
-//! | 1 | it couldn't start, or couldn't go on; one line on stderr says why |
-//! | 2 | the arguments are wrong |
+//! | 1 | failed to start or to continue; one line on stderr has the reason |
+//! | 2 | invalid arguments |
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -19,75 +19,76 @@ use crate::http::cors::Cors;
 use crate::lan;
 use crate::server::{Handle, Server};
 
-/// Streams the videos of a folder to every player on the network.
+/// Stream the videos in a folder over HTTP
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
-    /// The folder to serve, with everything below it that isn't hidden
+    /// Folder to serve, with its subfolders; hidden files are never served
     #[arg(value_name = "DIR", default_value = "videos")]
     dir: PathBuf,
 
-    /// Address to listen on, IPv4 or IPv6; may be given several times
+    /// IPv4 or IPv6 address to listen on; repeat for more
     #[arg(short, long, value_name = "IP", default_value = "127.0.0.1")]
     bind: Vec<IpAddr>,
 
-    /// Listen on every interface, for the other devices on the network, and show them the address, also as a QR code
+    /// Listen on all interfaces; print the URLs for other devices, and a QR code
     #[arg(long, conflicts_with = "bind")]
     lan: bool,
 
-    /// Port to listen on; 0 picks a free one
+    /// Port to listen on; 0 picks a free port
     #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
     port: u16,
 
-    /// Bytes copied to the socket at a time, 1 to 16777216 (16 MiB)
+    /// Bytes to copy to the socket at a time, 1 to 16777216 (16 MiB)
     #[arg(long, value_name = "BYTES", default_value = "4096",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE as u64))]
     chunk_size: usize,
 
-    /// Let the kernel copy from file to socket (Linux)
+    /// Copy from file to socket in the kernel, with sendfile(2) (Linux only)
     #[arg(long)]
     sendfile: bool,
 
-    /// Connections at once; at the bound an idle one makes room, else a newcomer waits up to 3 s for a place before it
-    /// gets a 503
+    /// Maximum number of connections; beyond it, the longest idle one is closed, or a new one waits up to 3 s before
+    /// a 503
     #[arg(long, value_name = "N", default_value = "1024",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_connections: usize,
 
-    /// Connections of one address at once, within the same rules; 0 for no limit
+    /// Maximum number of connections from one client address; 0 means no limit
     #[arg(long, value_name = "N", default_value_t = 256)]
     max_connections_per_ip: usize,
 
-    /// Time for a request's head to be complete, else it is answered 408
+    /// Time limit for receiving a request head; the response is then 408
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     head_timeout: Duration,
 
-    /// How long a keep-alive connection may be idle
+    /// Time limit for an idle keep-alive connection
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
     idle_timeout: Duration,
 
-    /// A client that takes less than 4096 bytes within this time is cut off (a player comes back by itself)
+    /// Disconnect a client that reads less than 4096 bytes in this time (players reconnect)
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     stall_timeout: Duration,
 
-    /// How long running streams may go on after SIGTERM or SIGINT; a second signal ends them at once
+    /// Time limit for running streams after SIGTERM or SIGINT; a second signal stops them at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     drain_timeout: Duration,
 
-    /// Serve symbolic links that lead out of DIR
+    /// Follow symbolic links out of DIR
     #[arg(long)]
     follow_symlinks: bool,
 
-    /// Let players on other origins read, by Access-Control-Allow-Origin: one origin, or *
+    /// Origin allowed to read responses (Access-Control-Allow-Origin), or *
     #[arg(long, value_name = "ORIGIN")]
     cors: Option<Cors>,
 }
 
-/// A duration as people write it, above zero.
+/// A duration like `10s`, greater than zero.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|_| "write it like 500ms, 10s or 2m".to_string())?;
+    let duration =
+        humantime::parse_duration(text).map_err(|_| "expected a duration like 500ms, 10s or 2m".to_string())?;
     if duration.is_zero() {
-        return Err("must be above zero".into());
+        return Err("must be greater than zero".into());
     }
     Ok(duration)
 }
@@ -112,10 +113,10 @@ impl From<Arguments> for Config {
     }
 }
 
-/// Serves as the arguments say until a signal; the program's exit status.
+/// Serves until a signal.
 ///
 /// # Errors
-/// Why it couldn't start or go on, for one line on stderr.
+/// The reason why it failed to start or to continue, as one line.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     raise_open_files_limit();
     let lan = arguments.lan.then(|| std::path::absolute(&arguments.dir).unwrap_or_else(|_| arguments.dir.clone()));
@@ -124,12 +125,12 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     stop_on_signals(handle)?;
     announce(&server.local_addrs(), lan.as_deref());
     let stopped = server.run()?;
-    log::info!("stopped; {} connections were cut", stopped.cut);
+    log::info!("stopped; connections aborted: {}", stopped.cut);
     Ok(())
 }
 
-/// Prints every address to open, and says what is open to the network when `lan`, the folder, is. Nobody may be
-/// reading; that doesn't stop a server.
+/// Prints the URLs, and with `lan`, the folder open to the network, a notice. Errors are ignored: a closed stdout
+/// doesn't stop the server.
 fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
     let addresses = if lan.is_some() { lan::reachable(listening) } else { listening.to_vec() };
     let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}/")).collect();
@@ -142,7 +143,7 @@ fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
         match urls.first().and_then(|url| lan::qr_code(url)) {
             Some(code) if out.is_terminal() => {
                 let _ =
-                    writeln!(out, "\n{code}\nScan it with a phone, or type {} into any browser.\n{exposed}", urls[0]);
+                    writeln!(out, "\n{code}\nScan the code with a phone, or open {} in a browser.\n{exposed}", urls[0]);
             }
             _ => log::warn!("{}", exposed.replace('\n', " ")),
         }
@@ -150,23 +151,23 @@ fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
     let _ = out.flush();
 }
 
-/// Connections are descriptors: takes as many as the system lets this process have.
+/// Raises the limit on open files, and thus on connections, to the maximum.
 fn raise_open_files_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        log::warn!("the limit of open files stays at {:?}: {error}", limit.current);
+        log::warn!("can't raise the limit on open files: {error}");
     }
 }
 
-/// The first SIGTERM or SIGINT drains, the second stops at once.
+/// Drains on the first SIGTERM or SIGINT, and stops at once on the second.
 fn stop_on_signals(handle: Handle) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(move || {
         let mut arrivals = signals.forever();
         if arrivals.next().is_some() {
-            log::info!("stopping; running streams may end, a second signal cuts them");
+            log::info!("stopping; waiting for running streams, a second signal stops them");
             handle.stop();
         }
         if arrivals.next().is_some() {

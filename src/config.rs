@@ -1,4 +1,4 @@
-//! How a server is set up: the options, validated once, and why a start may fail.
+//! The server's options, and the errors of a failed start.
 
 use std::collections::HashSet;
 use std::io;
@@ -8,34 +8,34 @@ use std::time::Duration;
 
 use crate::http::cors::Cors;
 
-/// How a server is set up. [`Config::default`] is what the command line defaults to.
+/// The options of a server. The defaults are those of the command line.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The folder to serve.
     pub dir: PathBuf,
-    /// Addresses to listen on; none is 127.0.0.1.
+    /// Addresses to listen on; 127.0.0.1 if empty.
     pub bind: Vec<IpAddr>,
-    /// The port, on each of them; 0 picks a free one for each.
+    /// The port on each address; 0 picks a free one for each.
     pub port: u16,
-    /// Bytes copied to the socket at a time, 1 to 16 MiB.
+    /// Bytes to copy to the socket at a time, 1 to 16 MiB.
     pub chunk_size: usize,
-    /// Connections at once.
+    /// Maximum number of connections.
     pub max_connections: usize,
-    /// Connections of one address at once; 0 for no limit of its own.
+    /// Maximum number of connections from one client address; 0 means no limit.
     pub max_connections_per_ip: usize,
-    /// A request's head must be complete within this.
+    /// Time limit for receiving a request head.
     pub head_timeout: Duration,
-    /// How long a keep-alive connection may be idle.
+    /// Time limit for an idle keep-alive connection.
     pub idle_timeout: Duration,
-    /// A client that takes less than 4096 bytes within this is cut off.
+    /// A client that reads less than 4096 bytes in this time is disconnected.
     pub stall_timeout: Duration,
-    /// How long running responses may go on once the server stops.
+    /// Time limit for running responses after the server is told to stop.
     pub drain_timeout: Duration,
-    /// Serve what symbolic links lead to outside the folder.
+    /// Follow symbolic links out of the folder.
     pub follow_symlinks: bool,
-    /// Let the kernel copy from file to socket (`sendfile(2)`; Linux).
+    /// Copy from file to socket in the kernel, with `sendfile(2)` (Linux only).
     pub sendfile: bool,
-    /// Who else's scripts may read: for players on other origins.
+    /// Other origins whose scripts may read responses.
     pub cors: Option<Cors>,
 }
 
@@ -59,17 +59,17 @@ impl Default for Config {
     }
 }
 
-/// No wait is shorter: it would end before anybody could be asked.
+/// The lower bound of all time limits.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// No wait is longer, as no clock overflows by it: a year is as good as for ever.
+/// The upper bound of all time limits: a year later is still a valid `Instant`.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The largest chunk, in bytes.
 pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Config {
-    /// The same with every value brought within its bounds.
+    /// The same with all values clamped to their bounds.
     pub(crate) fn within_bounds(mut self) -> Self {
         let durations =
             [&mut self.head_timeout, &mut self.idle_timeout, &mut self.stall_timeout, &mut self.drain_timeout];
@@ -85,16 +85,16 @@ impl Config {
     }
 }
 
-/// Why a server didn't start.
+/// Why a server failed to start.
 #[derive(Debug)]
 pub enum StartError {
     /// The folder can't be served.
     Folder(PathBuf, io::Error),
     /// The address can't be listened on.
     Listen(SocketAddr, io::Error),
-    /// There are too few descriptors for even one connection.
+    /// There are too few descriptors for a single connection.
     Descriptors,
-    /// This system has no `sendfile(2)` as filmstrip uses it.
+    /// `sendfile` is not supported on this system.
     Sendfile,
 }
 
@@ -103,30 +103,30 @@ impl std::fmt::Display for StartError {
         match self {
             Self::Folder(path, error) => match error.kind() {
                 io::ErrorKind::NotFound => {
-                    write!(f, "there is no folder {path:?}; name the folder with your videos: filmstrip DIR")
+                    write!(f, "there is no folder {path:?}; pass the folder with your videos: filmstrip DIR")
                 }
                 io::ErrorKind::NotADirectory => {
-                    write!(f, "{path:?} is no folder; name the folder that the videos are in")
+                    write!(f, "{path:?} is not a folder; pass the folder with your videos")
                 }
                 io::ErrorKind::PermissionDenied => {
-                    write!(f, "{path:?} may not be read; change its permissions or run as its owner")
+                    write!(f, "no permission to read {path:?}; change its permissions or run as its owner")
                 }
-                _ => write!(f, "{path:?} can't be served: {error}; name another folder"),
+                _ => write!(f, "can't serve {path:?}: {error}; choose another folder"),
             },
             Self::Listen(address, error) => match error.kind() {
                 io::ErrorKind::AddrInUse => {
-                    write!(f, "{address} is in use; stop what listens there or choose another port with --port")
+                    write!(f, "{address} is in use; stop the other program or choose another port with --port")
                 }
                 io::ErrorKind::PermissionDenied => {
-                    write!(f, "{address} may not be listened on; choose a port above 1023 with --port")
+                    write!(f, "no permission to listen on {address}; choose a port above 1023 with --port")
                 }
                 io::ErrorKind::AddrNotAvailable => {
-                    write!(f, "{} is no address of this machine; choose another with --bind", address.ip())
+                    write!(f, "{} is not an address of this machine; choose another with --bind", address.ip())
                 }
-                _ => write!(f, "{address} can't be listened on: {error}; choose another address with --bind"),
+                _ => write!(f, "can't listen on {address}: {error}; choose another address with --bind"),
             },
-            Self::Descriptors => write!(f, "too few open files are allowed; raise the limit with ulimit -n"),
-            Self::Sendfile => write!(f, "--sendfile works on Linux alone; leave it out"),
+            Self::Descriptors => write!(f, "the limit on open files is too low; raise it with ulimit -n"),
+            Self::Sendfile => write!(f, "--sendfile works only on Linux; omit it"),
         }
     }
 }

@@ -1,26 +1,24 @@
-//! What `--lan` adds: every interface is listened on, and the people at home are told by which addresses their devices
-//! reach it.
+//! `--lan`: listening on all interfaces, and the URLs for other devices.
 //!
-//! A machine has more addresses than it has names for: of containers and tunnels, of IPv6 by the dozen. The
-//! likeliest one comes first, and it is the one in the QR code.
+//! A machine has many addresses, also of containers and tunnels. The likeliest comes first, and is in the QR code.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// The addresses that stand for every interface; only IPv4's on a machine without IPv6.
+/// The unspecified addresses; only IPv4's on a machine without IPv6.
 pub fn every_interface() -> Vec<IpAddr> {
     let six = IpAddr::from(Ipv6Addr::UNSPECIFIED);
     let has_six = UdpSocket::bind((six, 0)).is_ok();
     std::iter::once(Ipv4Addr::UNSPECIFIED.into()).chain(has_six.then_some(six)).collect()
 }
 
-/// Where other devices reach a server that listens on every interface, `listening`; the likeliest first. This
-/// machine's own address when no other device can.
+/// The addresses at which other devices reach a server on all interfaces (`listening`), the likeliest first. The
+/// loopback address if there are none.
 pub fn reachable(listening: &[SocketAddr]) -> Vec<SocketAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        log::warn!("this machine's addresses can't be listed: {error}");
+        log::warn!("can't list this machine's addresses: {error}");
         Vec::new()
     });
     let running = interfaces.iter().filter(|interface| interface.is_oper_up());
@@ -35,11 +33,11 @@ pub fn reachable(listening: &[SocketAddr]) -> Vec<SocketAddr> {
 #[derive(Debug, Clone, Copy)]
 struct Interface {
     address: IpAddr,
-    /// It leads to a container, a virtual machine or a tunnel.
+    /// It belongs to a container, a virtual machine or a tunnel.
     is_virtual: bool,
 }
 
-/// Linux's and macOS's names for what isn't a network card.
+/// Whether an interface's name is that of a virtual one on Linux or macOS.
 fn is_virtual(name: &str) -> bool {
     const STARTS: &[&str] =
         &["docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "cni", "flannel", "lxc", "lxd", "tun", "tap", "wg"];
@@ -49,7 +47,7 @@ fn is_virtual(name: &str) -> bool {
 fn ranked(mut interfaces: Vec<Interface>, listening: &[SocketAddr]) -> Vec<SocketAddr> {
     interfaces.retain(|interface| match interface.address {
         IpAddr::V4(four) => !four.is_loopback(),
-        // A link-local address works with the name of an interface alone, which each device has its own for.
+        // A link-local address needs a zone, and each device has its own name for it.
         IpAddr::V6(six) => !six.is_loopback() && !six.is_unicast_link_local(),
     });
     interfaces.sort_by_key(|interface| (interface.is_virtual, likelihood(interface.address)));
@@ -61,8 +59,8 @@ fn ranked(mut interfaces: Vec<Interface>, listening: &[SocketAddr]) -> Vec<Socke
     if addresses.is_empty() { with_port(Ipv4Addr::LOCALHOST.into()).into_iter().collect() } else { addresses }
 }
 
-/// How soon an address is tried: what routers at home give out, then other networks', then IPv6, which is hard to
-/// type, and at last what machines choose when there is no router.
+/// The rank of an address: private networks at home, other networks, IPv6, which is hard to type, and link-local
+/// addresses, which are chosen without a router.
 fn likelihood(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(four) if four.is_link_local() => 5,
@@ -76,10 +74,10 @@ fn likelihood(address: IpAddr) -> u8 {
     }
 }
 
-/// A QR code of `text` for a terminal, in black on white whatever the terminal's colours are, since not every camera
-/// reads a white one on black. `None` for a text that no QR code holds.
+/// A QR code of `text` for a terminal, black on white in any colour theme, because some cameras can't read white on
+/// black. `None` if `text` is too long.
 pub fn qr_code(text: &str) -> Option<String> {
-    /// Black on white out of the 216 colours that themes leave alone, and back.
+    /// Black on white from the 216 colours that themes don't change, and the reset.
     const INK: (&str, &str) = ("\x1b[38;5;16;48;5;231m", "\x1b[0m");
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let drawn = code.render::<Dense1x2>().build();

@@ -1,4 +1,4 @@
-//! The `filmstrip` program: see `filmstrip --help`, and `cli.rs` for its exit statuses.
+//! The `filmstrip` program. `cli.rs` has its exit statuses.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be reading; the exit status says it too.
+            // A closed stderr is no reason to panic; the exit status is enough.
             let _ = writeln!(std::io::stderr(), "filmstrip: {error}");
             ExitCode::FAILURE
         }

@@ -1,7 +1,7 @@
-//! What a person sees: the gallery of a folder and the player of a video, as HTML made here and nowhere else.
+//! The HTML pages: the gallery of a folder and the player of a video.
 //!
-//! A page is a function of what the library found; it does no I/O. Whatever comes from a name goes through [`escape`],
-//! and should something slip, the pages' policy still lets no script or style run but our own files.
+//! A page is a function of a listing, without I/O. Names go through [`escape`]; should one slip through, the pages'
+//! policy still blocks all scripts and styles but our own files.
 
 pub mod assets;
 pub mod escape;
@@ -14,7 +14,7 @@ use crate::http::date::Civil;
 use crate::http::response::{Body, Response};
 use escape::{Text, Url};
 
-/// Nothing but our own files, and nobody may frame us. No `unsafe-inline`: the pages have no inline script or style.
+/// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -27,7 +27,7 @@ pub fn response(status: u16, html: String) -> Response {
         .with("Referrer-Policy", "no-referrer")
 }
 
-/// A page that has nothing but a sentence, and the way back.
+/// A page with one sentence and a link to the gallery.
 pub fn sentence(status: u16, heading: &str, sentence: &str) -> Response {
     let main = format!(
         "<header class=top>{BRAND}</header><main class=sentence><h1>{heading}</h1><p>{sentence}</p>\
@@ -36,10 +36,10 @@ pub fn sentence(status: u16, heading: &str, sentence: &str) -> Response {
     response(status, document(heading.as_bytes(), "", &main))
 }
 
-/// The name and the way home, on every page.
+/// The name with a link to the gallery, on every page.
 const BRAND: &str = "<a class=brand href=\"/\"><img src=\"/assets/icon.svg\" alt=\"\" width=28 height=28>filmstrip</a>";
 
-/// A whole document around `body`, with the script `/assets/<script>` unless that is empty.
+/// A complete document around `body`, with the script `/assets/<script>` unless `script` is empty.
 fn document(title: &[u8], script: &str, body: &str) -> String {
     let script = match script {
         "" => String::new(),
@@ -55,7 +55,7 @@ fn document(title: &[u8], script: &str, body: &str) -> String {
     )
 }
 
-/// The picture of a card: the poster, or one drawn from the name, whose hue and letter tell it from its neighbours.
+/// The picture of a card: the poster, or the title's first letter on a hue of its own.
 fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
     match poster {
         Some(poster) => format!("<img src=\"/video/{}\" alt=\"\" loading=lazy>", Url(poster)),
@@ -67,18 +67,18 @@ fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
     }
 }
 
-/// One of the 24 hues that the style has classes for.
+/// One of the 24 hues in the style sheet.
 fn hue(name: &[u8]) -> u64 {
     assets::fnv1a(name) % 24
 }
 
-/// A size as people say it.
+/// A size in decimal units with two or three digits.
 fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["B", "kB", "MB", "GB", "TB", "PB"].into_iter();
     let mut unit = units.next().unwrap_or_default();
     for larger in units {
-        // What would be rounded to 1000 is said in the next unit.
+        // A value that rounds to 1000 gets the next unit.
         if value < 999.5 {
             break;
         }
@@ -98,7 +98,7 @@ fn day(time: SystemTime) -> String {
     format!("{day} {} {year}", MONTHS[month as usize - 1])
 }
 
-/// The number of things, with its noun.
+/// A number with its noun.
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -109,7 +109,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn sizes_are_said_as_people_say_them() {
+    fn a_size_has_a_unit_and_few_digits() {
         let rows = [
             (0, "0 B"),
             (999, "999 B"),

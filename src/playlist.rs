@@ -1,21 +1,20 @@
-//! A playlist for players that are no browsers: extended M3U, as VLC, mpv and Kodi read it.
+//! Playlists in extended M3U, for players such as VLC, mpv and Kodi.
 //!
-//! Its addresses are absolute, with the host that the client asked for, since players save a playlist and open it
-//! elsewhere. Every entry is two lines, and no name makes a third.
+//! URLs are absolute, with the host of the request, because players save playlists and open them elsewhere. An entry is
+//! always two lines, whatever the name contains.
 
 use std::fmt::Write;
 
 use crate::http::target;
 use crate::library::listing::path::stem;
 
-/// What VLC, mpv and Kodi take for a playlist of films. (Apple's name for it means HLS to them, a single film.)
+/// The type of a list of films. (With Apple's type, players expect HLS, a single film.)
 pub const CONTENT_TYPE: &str = "audio/x-mpegurl";
 
-/// The playlist of the videos called `names`, on the host `authority`. `note` is a sentence for whoever reads it as a
-/// text, or nothing.
+/// The playlist of the videos `names` on the host `authority`. A `note` becomes a comment in it.
 pub fn m3u<'n>(authority: &str, names: impl IntoIterator<Item = &'n [u8]>, note: &str) -> String {
     let mut out = String::from("#EXTM3U\n");
-    // Writing to a String can't fail.
+    // Writing to a String never fails.
     if !note.is_empty() {
         let _ = writeln!(out, "# {}", on_one_line(note.as_bytes()));
     }
@@ -26,7 +25,7 @@ pub fn m3u<'n>(authority: &str, names: impl IntoIterator<Item = &'n [u8]>, note:
     out
 }
 
-/// `text` without what any reader could take for the end of a line.
+/// `text` without any character that a parser could read as a line end.
 fn on_one_line(text: &[u8]) -> String {
     let is_end = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     String::from_utf8_lossy(text).replace(is_end, " ")
@@ -52,7 +51,8 @@ mod tests {
         #[test]
         fn no_name_makes_a_line_of_its_own(name: Vec<u8>) {
             let playlist = m3u("nas", [&name[..]], "");
-            let lines: Vec<_> = playlist.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}']).collect();
+            let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}'];
+            let lines: Vec<_> = playlist.split(ends).collect();
             prop_assert_eq!(lines.len(), 4);
             prop_assert!(lines[1].starts_with("#EXTINF:-1,") && lines[2].starts_with("http://nas/video/"));
             prop_assert!(lines[2].is_ascii() && !lines[2].contains([' ', '#', '?']));

@@ -1,7 +1,6 @@
-//! A file as RFC 9110 has it: a representation with validators, of which a request may want all, parts, or nothing new.
+//! A file as a representation (RFC 9110): whole, in parts, or not modified.
 //!
-//! [`respond`] goes through a request's preconditions and then its ranges (§13.2.2, §14.2) and says what to send. Nothing of
-//! the file is read here, however many parts are due.
+//! [`respond`] evaluates preconditions, then ranges (§13.2.2, §14.2), and plans the response. It doesn't read the file.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -16,7 +15,7 @@ use crate::http::response::{Body, Response};
 use crate::http::{Method, content_disposition, content_type, date};
 use crate::library::OpenFile;
 
-/// The response to a GET or HEAD of an open file called `name`; `as_download` asks the browser to save it.
+/// The response to a GET or HEAD of the open file `name`; `as_download` makes it an attachment.
 pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, now: SystemTime) -> Response {
     let validators = Validators::new(open.size, open.modified, now);
     let verdict = evaluate(&head.fields, &validators);
@@ -25,7 +24,7 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
         Verdict::Failed => return Response::precondition_failed(),
         Verdict::Proceed | Verdict::ProceedWithoutRange => {}
     }
-    // Range is for GET alone (§14.2).
+    // Range is defined for GET only (§14.2).
     let range = head.fields.get("range").filter(|_| head.method == Method::Get && verdict == Verdict::Proceed);
     let content_type = content_type::of(name);
     let active = content_type::is_active(&content_type);
@@ -53,7 +52,7 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
     validated(response, &validators)
 }
 
-/// Adds what caches need, the same on 200, 206 and 304 (§15.4.5): keep it, and ask before each use.
+/// Adds the fields for caches, the same on 200, 206 and 304 (§15.4.5): store it, and revalidate before each use.
 pub fn validated(response: Response, validators: &Validators) -> Response {
     let response = response.with("ETag", validators.etag.clone()).with("Cache-Control", "no-cache");
     match validators.modified.and_then(date::format) {
@@ -64,7 +63,7 @@ pub fn validated(response: Response, validators: &Validators) -> Response {
 
 /// §15.5.17.
 fn unsatisfiable(size: u64) -> Response {
-    let sentence = format!("The file has {size} bytes; the range asked for lies beyond them.");
+    let sentence = format!("The file has {size} bytes. The requested range is beyond its end.");
     Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
 }
 
@@ -72,7 +71,7 @@ fn content_range(part: &Range<u64>, size: u64) -> String {
     format!("bytes {}-{}/{size}", part.start, part.end - 1)
 }
 
-/// §14.6: each part after its own fields, between boundaries.
+/// §14.6: parts with their own fields, between boundaries.
 fn multipart(open: OpenFile, parts: Vec<Range<u64>>, content_type: &str) -> Response {
     let boundary = boundary();
     let mut line_end = "";
@@ -88,7 +87,7 @@ fn multipart(open: OpenFile, parts: Vec<Range<u64>>, content_type: &str) -> Resp
     Response::new(206, body).with("Content-Type", format!("multipart/byteranges; boundary={boundary}"))
 }
 
-/// A boundary that no file holds but by a chance of one in 2^64 (RFC 2046 §5.1.1).
+/// A random boundary (RFC 2046 §5.1.1). The chance that a file contains it is 2^-64.
 fn boundary() -> String {
     let random = RandomState::new().build_hasher().finish();
     format!("filmstrip-{random:016x}")

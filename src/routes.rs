@@ -1,14 +1,13 @@
-//! Which response answers which request.
+//! Routes a request to its response.
 //!
-//! [`Site::answer`] is the middle of the house: a request's head goes in, a [`Response`] comes out, and no socket is
-//! touched on the way. In order, it
+//! [`Site::answer`] takes the head of a request and returns a [`Response`], without touching a socket. In order, it
 //!
-//! 1. refuses methods that nobody serves,
+//! 1. refuses unsupported methods,
 //! 2. decodes the target's path,
 //! 3. finds the route by the path's first component, or answers 404,
-//! 4. lets the route plan its response, as a GET,
-//! 5. leaves the body out for HEAD,
-//! 6. adds what a browser needs to hand it to another origin's script, where that is allowed.
+//! 4. lets the route plan the response to a GET,
+//! 5. drops the body for HEAD,
+//! 6. adds the CORS fields if they are configured.
 
 mod around;
 mod pages;
@@ -27,7 +26,7 @@ use crate::pages::assets;
 use crate::representation;
 use crate::throttle::Throttle;
 
-/// A library and how it is served: everything that a response depends on besides the request.
+/// A library and how to serve it: all that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
     library: Library,
@@ -36,7 +35,7 @@ pub struct Site {
     complaints: Throttle,
 }
 
-/// The methods that every route serves.
+/// The methods of every route.
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 impl Site {
@@ -46,20 +45,20 @@ impl Site {
         Self { library, cors: None, metrics: Metrics::default(), complaints }
     }
 
-    /// The same, for players on other origins too.
+    /// The same with CORS fields for other origins.
     #[must_use]
     pub fn with_cors(mut self, cors: Option<Cors>) -> Self {
         self.cors = cors;
         self
     }
 
-    /// What happened here, counted.
+    /// The counters of this site.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The response to a request that was made at `now`. Opens a file where the response is one, and reads none
-    /// but subtitles and, for a listing, playlists.
+    /// The response to a request made at `now`. It may hold an open file; only subtitles, and the playlists in a
+    /// listed folder, are read here.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
         self.answer_next(head, now, &mut LastFile::default())
     }
@@ -70,8 +69,8 @@ impl Site {
             Method::Get => self.get(head, now, last),
             Method::Head => self.get(head, now, last).without_body(),
             Method::Options => Response::bodiless(204).with("Allow", ALLOW),
-            Method::NonStandard(_) => Response::text(501, "This method is not known here."),
-            _ => Response::text(405, "This server only shows what it has; it takes nothing.").with("Allow", ALLOW),
+            Method::NonStandard(_) => Response::text(501, "Unknown method."),
+            _ => Response::text(405, "Only GET, HEAD and OPTIONS are allowed.").with("Allow", ALLOW),
         };
         match &self.cors {
             Some(cors) => cors.permit(response, head),
@@ -81,10 +80,10 @@ impl Site {
 
     fn get(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
         let Ok(target) = Target::parse(head.target) else {
-            return Response::text(400, "The address has a % that two hexadecimal digits don't follow.");
+            return Response::text(400, "The URL has a % without two hexadecimal digits after it.");
         };
         if !target.path.starts_with(b"/video/") {
-            // It is done with it, as far as anybody can tell.
+            // The client is probably done with its file, and closing a deleted one frees its space.
             *last = LastFile::default();
         }
         match &*target.path {
@@ -103,13 +102,13 @@ impl Site {
                     self.subtitles(name, head, now)
                 } else {
                     let asset = below(b"/assets/").and_then(|name| assets::response(name, head));
-                    asset.unwrap_or_else(|| Response::text(404, "There is nothing at this address."))
+                    asset.unwrap_or_else(|| Response::text(404, "There is no page at this URL."))
                 }
             }
         }
     }
 
-    /// `/video/<name>`: the file as it is; with `?download` for saving.
+    /// `/video/<name>`: the file as it is; with `?download`, as an attachment.
     fn video(
         &self,
         name: &[u8],
@@ -132,32 +131,32 @@ impl Site {
         open_error_response(error)
     }
 
-    /// Tells the log what the one who runs the server can mend, once a second at most.
+    /// Logs what the operator can fix, at most once a second.
     fn complain(&self, error: &OpenError, name: &[u8]) {
         let what = match error {
             OpenError::NotFound => return,
-            OpenError::LeadsOut => "is a link that leads out of the folder; --follow-symlinks would serve it".into(),
-            OpenError::Forbidden => "may not be read by this server's user".into(),
+            OpenError::LeadsOut => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
+            OpenError::Forbidden => "can't be read: permission denied".into(),
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
         };
         self.complaints.pass(|missed| {
-            let before = if missed > 0 { format!(" ({missed} more such warnings before)") } else { String::new() };
+            let before = if missed > 0 { format!(" ({missed} similar warnings suppressed)") } else { String::new() };
             log::warn!("\"{}\" {what}{before}", name.escape_ascii());
         });
     }
 }
 
-/// A response that was made for this request, and for no other.
+/// A response made for one request; caches must not keep it.
 fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
     let body = Body::Bytes(bytes.into().into());
     Response::new(200, body).with("Content-Type", content_type).with("Cache-Control", "no-store")
 }
 
-/// One place where a failure to open becomes a status; nothing of the system's words reaches the client.
+/// The status for a failure to open. The client never sees the system's message.
 fn open_error_response(error: &OpenError) -> Response {
     match error {
         OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
-        OpenError::Forbidden => Response::text(403, "The server may not read this file."),
+        OpenError::Forbidden => Response::text(403, "The server has no permission to read this file."),
         OpenError::Unavailable(_) => Response::unreadable(),
     }
 }

@@ -1,19 +1,19 @@
-//! Subtitles beside a film, as the WebVTT that browsers read: SubRip (`.srt`) is rewritten, WebVTT is cleaned.
+//! Subtitles as WebVTT for browsers: SubRip (`.srt`) is converted, WebVTT is sanitized.
 //!
-//! Subtitle files come from everywhere, in any encoding and half broken. What can be read is kept, the rest is left
-//! out, and nothing of it reaches a page but text and the few tags that WebVTT has.
+//! Subtitle files come in any encoding, and many are malformed. Readable cues are kept, others are dropped; only text
+//! and WebVTT's few tags reach a page.
 //!
-//! | a file has | the player gets |
+//! | input | output |
 //! |---|---|
-//! | a byte order mark | that encoding |
-//! | no mark, every other byte zero | UTF-16 |
-//! | no mark, and it isn't UTF-8 | Windows-1252, which is what most such files are |
+//! | a byte order mark | decoded accordingly |
+//! | no mark, every other byte zero | decoded as UTF-16 |
+//! | no mark, invalid UTF-8 | decoded as Windows-1252, the most frequent encoding of such files |
 //! | `1:02,5 -->`, no hours, a dot or a comma | `00:01:02.500 -->` |
-//! | a cue that has no time, ends before it starts, or is empty | nothing of it |
-//! | SubRip: a blank line within a cue | the cue without it (in WebVTT it would end there) |
-//! | SubRip: the cue's number; WebVTT: its identifier | nothing of it |
-//! | WebVTT: cue settings | the known ones, but `region` |
-//! | WebVTT: `STYLE`, `REGION` and `NOTE` | nothing of it: a subtitle brings words, the page and its user the looks |
+//! | a cue with invalid times, an end before its start, or no text | dropped |
+//! | SubRip: a blank line within a cue | the line is dropped (in WebVTT it ends the cue) |
+//! | SubRip: a cue's number; WebVTT: its identifier | dropped |
+//! | WebVTT: cue settings | the known ones are kept, except `region` |
+//! | WebVTT: `STYLE`, `REGION` and `NOTE` | dropped: the style is the page's and the user's |
 
 pub mod label;
 mod text;
@@ -23,14 +23,14 @@ use std::fmt::Write;
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// The largest subtitle file that is rewritten, in bytes. A long film's has some 200 kB.
+/// The largest subtitle file to convert, in bytes. A long film's has some 200 kB.
 pub const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
-/// What a rewritten file's tag ends in. It counts up when [`to_webvtt`] changes, since players keep what they got.
+/// The suffix of a converted file's tag. It must change with [`to_webvtt`], because players cache the output.
 pub const REVISION: &str = "-vtt1";
 
-/// The WebVTT of a subtitle file, which says by its content what it is. Any bytes give a valid one, at worst an empty
-/// one.
+/// Converts a subtitle file to WebVTT. The output is valid for any input, but may have no cues. The format is detected
+/// by content.
 ///
 /// ```
 /// let srt = b"1\r\n00:00:01,000 --> 00:00:02,500\r\nRock & <b>roll\r\n";
@@ -49,7 +49,7 @@ pub fn to_webvtt(bytes: &[u8]) -> String {
         }
         let settings = if is_webvtt { settings(cue.settings) } else { written.line.unwrap_or_default().to_owned() };
         let (start, end) = (Timestamp(cue.start), Timestamp(cue.end));
-        // Writing to a String can't fail.
+        // Writing to a String never fails.
         let _ = write!(out, "{start} --> {end}{settings}\n{}\n\n", written.text);
     }
     out
@@ -66,8 +66,8 @@ fn decode(bytes: &[u8]) -> Cow<'_, str> {
     encoding.decode_with_bom_removal(bytes).0
 }
 
-/// The numbers, spaces and line ends of a subtitle are ASCII, whatever its language: in UTF-16 each of them has a
-/// zero byte, always on the same side.
+/// Detects UTF-16 without a mark. Numbers, spaces and line ends are ASCII in any language, and in UTF-16 have a zero
+/// byte, always on the same side.
 fn utf_16_by_its_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
     let start = &bytes[..bytes.len().min(4096)];
     let zeros = |side: usize| start.iter().skip(side).step_by(2).filter(|&&byte| byte == 0).count();
@@ -78,12 +78,12 @@ fn utf_16_by_its_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
     Some(if little > big { UTF_16LE } else { UTF_16BE })
 }
 
-/// The lines, whatever ends them: LF, CR LF, CR, or the CR CR LF of files that were converted once too often.
+/// Splits at LF, CR LF, CR, and the CR CR LF of files that were converted twice.
 fn lines(text: &str) -> Vec<&str> {
     text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')).map(str::trim).collect()
 }
 
-/// A cue as the file has it. Times are in milliseconds.
+/// A cue as in the file. Times are in milliseconds.
 struct Cue<'t> {
     start: u64,
     end: u64,
@@ -91,11 +91,11 @@ struct Cue<'t> {
     text: Vec<&'t str>,
 }
 
-/// The cues that can be shown. A cue begins at its times; in WebVTT it ends at a blank line, in SubRip where the
-/// next one begins, since people leave blank lines in them.
+/// The valid cues. A cue begins with its times. In WebVTT it ends at a blank line, in SubRip at the next cue, because
+/// SubRip files have blank lines within cues.
 fn cues<'t>(lines: &[&'t str], is_webvtt: bool) -> Vec<Cue<'t>> {
     let mut cues: Vec<Cue<'t>> = Vec::new();
-    // Whether lines belong to the last cue, or to nothing that is shown.
+    // Whether lines belong to the last cue, or are dropped.
     let mut open = false;
     for (at, line) in lines.iter().enumerate() {
         let before = if at == 0 { "" } else { lines[at - 1] };
@@ -108,7 +108,7 @@ fn cues<'t>(lines: &[&'t str], is_webvtt: bool) -> Vec<Cue<'t>> {
                 cues.push(Cue { start, end, settings, text: Vec::new() });
             }
         } else if line.contains("-->") && (is_number(before) || before.is_empty()) {
-            // The times of a cue that has none to speak of.
+            // The start of a cue with invalid times.
             if open && is_number(before) {
                 cues.last_mut().and_then(|cue| cue.text.pop());
             }
@@ -126,7 +126,7 @@ fn is_number(line: &str) -> bool {
     !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Start, end and what follows them, where `line` is `<time> --> <time>` and perhaps settings.
+/// Start, end and settings of the line `<time> --> <time> [settings]`.
 fn times(line: &str) -> Option<(u64, u64, &str)> {
     let (start, rest) = line.split_once("-->")?;
     let rest = rest.trim_start();
@@ -151,7 +151,7 @@ fn milliseconds(time: &str) -> Option<u64> {
     good.then_some(((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds)
 }
 
-/// A time as WebVTT writes it.
+/// A time in WebVTT's format.
 struct Timestamp(u64);
 
 impl std::fmt::Display for Timestamp {
@@ -161,7 +161,7 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
-/// The settings of a WebVTT cue that mean something here, each after a space.
+/// The known settings of a WebVTT cue, each after a space.
 fn settings(text: &str) -> String {
     const KNOWN: &[&str] = &["vertical", "line", "position", "size", "align"];
     let is_plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"%.,-".contains(&b));
@@ -183,8 +183,7 @@ mod tests {
         naive(&vtt).unwrap_or_else(|why| panic!("{why}: {vtt:?}"))
     }
 
-    /// A reader of WebVTT that knows nothing but the file's form: the header, then blocks of a line of times and lines
-    /// of text.
+    /// A minimal parser of WebVTT: the header, then blocks of a line of times and lines of text.
     fn naive(vtt: &str) -> Result<Vec<String>, &'static str> {
         let blocks = vtt.strip_prefix("WEBVTT\n\n").ok_or("no header")?;
         if blocks.is_empty() {
@@ -253,7 +252,8 @@ mod tests {
             "-->",
         ] {
             let file = format!(
-                "1\n00:00:01,000 --> 00:00:02,000\nbefore\n\n2\n{broken}\nlost\n\n3\n00:00:01,000 --> 00:00:02,000\nafter\n"
+                "1\n00:00:01,000 --> 00:00:02,000\nbefore\n\n2\n{broken}\nlost\n\n\
+                 3\n00:00:01,000 --> 00:00:02,000\nafter\n"
             );
             assert_eq!(shown(file), [format!("{ONE} before"), format!("{ONE} after")], "{broken}");
         }
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn webvtt_is_kept_but_for_what_styles_the_page() {
+    fn webvtt_is_kept_except_styles_and_notes() {
         let file = "\u{feff}WEBVTT - a title\nX-META: 1\n\nNOTE about\nit\n\nSTYLE\n::cue { color: red }\n\n\
                     REGION\nid:fred\n\nintro\n00:01.000 --> 00:02.000 line:0 region:fred align:start x:1 size:<b>\n\
                     <v Bob>Hi &amp; <c.loud>hey\n\nNOTE the end\n";
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_above_stays_above() {
+    fn a_cue_at_the_top_stays_there() {
         let file = "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}up\n\n2\n00:00:01,000 --> 00:00:02,000\n{\\an2}down";
         assert_eq!(shown(file), [format!("{ONE} line:0 up"), format!("{ONE} down")]);
     }
@@ -306,7 +306,7 @@ mod tests {
             let file = format!("1\n00:00:01,000 --> 00:00:02,000\n{}", unit.repeat(256 * 1024 / unit.len()));
             let _ = shown(file);
         }
-        // A machine that is busy takes seconds for it; work that grows with the square, minutes.
+        // A busy machine takes seconds; quadratic work takes minutes.
         assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     }
 

@@ -1,5 +1,4 @@
-//! What is around the film, over the real program: subtitles, playlists, the API, metrics, `--lan`; and the players and
-//! tools that they are made for.
+//! Subtitles, playlists, the API, metrics and `--lan` of the real program; and the players and tools that use them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -49,7 +48,7 @@ fn hostile_folder() -> Folder {
     hostile_names().iter().fold(Folder::new(), |folder, name| {
         let subtitle = [&name[..name.len() - 4], b".en.srt"].concat();
         let folder = folder.with(OsStr::from_bytes(name), name);
-        // The longest name leaves no room for a language.
+        // The longest name is too long with a language.
         if subtitle.len() > 255 {
             return folder;
         }
@@ -159,7 +158,7 @@ fn a_playlist_is_of_the_library_a_folder_or_a_video() {
     }
     let mut old = Client::connect(server.address);
     old.send("GET /playlist.m3u HTTP/1.0\r\n\r\n");
-    assert_eq!(old.read("GET").status, 400, "without a host there are no absolute addresses");
+    assert_eq!(old.read("GET").status, 400, "without a host there are no absolute URLs");
 }
 
 #[test]
@@ -184,7 +183,7 @@ fn subtitles_are_found_converted_and_cached() {
         ("empty", 200, "WEBVTT\n\n".into()),
         ("none", 404, "There are no such subtitles.\n".into()),
         ("", 404, "There are no such subtitles.\n".into()),
-        ("large", 404, "The file is larger than subtitles are; it is under /video/ as it is.\n".into()),
+        ("large", 404, "The file is too large for subtitles. The original is under /video/.\n".into()),
     ];
     for (name, status, want) in &rows {
         let answer = get(server.address, &format!("/subtitles/{name}.vtt"), "");
@@ -252,12 +251,12 @@ fn a_counter_moves_by_exactly_what_was_sent() {
         assert_eq!(answer.status, status, "{request}");
     }
     drop(client);
-    let unsatisfiable = "The file has 100000 bytes; the range asked for lies beyond them.\n".len();
+    let unsatisfiable = "The file has 100000 bytes. The requested range is beyond its end.\n".len();
     let moved = |name: &str, now: &str, then: &str| sample(now, name) - sample(then, name);
     let mut now = scrape();
     let mut scrapes = first.len();
     // The last response counts a moment after its last byte.
-    eventually("four requests and the goodbye are counted", || {
+    eventually("four requests and the close are counted", || {
         scrapes += now.len();
         now = scrape();
         moved("filmstrip_closes_total{reason=\"client_left\"}", &now, &first) == 1.0
@@ -376,7 +375,7 @@ impl Drop for Terminal {
     }
 }
 
-/// What the half blocks on a screen look like, black on white: a portable graymap, with room around them.
+/// The half blocks on a screen, black on white: a portable graymap.
 fn picture(screen: &str) -> Vec<u8> {
     const SCALE: usize = 8;
     let rows: Vec<Vec<bool>> = screen

@@ -1,8 +1,8 @@
-//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner, Debian's Chromium, and Debian's
-//! Firefox where it is there.
+//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner, Debian's Chromium and, if
+//! installed, Debian's Firefox.
 //!
-//! Where Node, npm, Chromium or ffmpeg isn't there, one line says so and the test passes; with `FILMSTRIP_TEST_ALL=1`, as CI
-//! has it, that is a failure.
+//! Without Node, npm, Chromium or ffmpeg, the test is skipped with a line; with `FILMSTRIP_TEST_ALL=1`, as in CI, it
+//! fails.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn the_gallery_and_the_player_work_in_a_browser() {
     if let Err(missing) = prepare() {
         let strict = std::env::var_os("FILMSTRIP_TEST_ALL").is_some();
         assert!(!strict, "the browser tests can't run: {missing}");
-        // Written past the test harness, which keeps to itself what a test that passes prints.
+        // Not by eprintln!, because the harness hides the output of passing tests.
         let _ = writeln!(std::io::stderr(), "skipped the browser tests: {missing}");
         return;
     }
@@ -25,7 +25,7 @@ fn the_gallery_and_the_player_work_in_a_browser() {
     assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
 }
 
-/// Looks for what the suite needs and fetches its packages; or says what is missing, and how to get it.
+/// Checks for the suite's programs and installs its packages. The error says what is missing, and how to install it.
 fn prepare() -> Result<(), String> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
     for (program, package) in

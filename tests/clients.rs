@@ -1,4 +1,4 @@
-//! Real clients against the real program, where they are installed: curl, ffprobe, ffmpeg.
+//! Real clients, if installed, and the program: curl, ffprobe, ffmpeg and others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod support;
@@ -120,7 +120,7 @@ fn hls_and_dash_folders_play_as_they_lie() {
     }
 }
 
-/// What the linter takes for bad since it sees an answer alone: in requests with such lines.
+/// False findings of the linter, which sees only the response: for requests with such lines.
 const MISTAKEN: [(&str, &str); 2] = [
     // Several ranges must not have that field in the head (RFC 9110 §15.3.7.2).
     ("0-9,20-29", "[BAD] This response is partial, but doesn't have a Content-Range header."),

@@ -1,4 +1,4 @@
-//! The program as a person or a script meets it: arguments, streams, signals, exit statuses.
+//! The program's interface: arguments, standard streams, signals, exit statuses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -28,9 +28,9 @@ fn a_failed_start_is_one_line_that_says_what_to_do_and_status_1() {
     let (dir, file, none) = (folder.path().to_str().unwrap(), folder.file("file"), folder.file("none"));
     let rows: [(&[&str], &str); 4] = [
         (&[none.to_str().unwrap()], "there is no folder"),
-        (&[file.to_str().unwrap()], "is no folder"),
+        (&[file.to_str().unwrap()], "is not a folder"),
         (&[dir, "--port", &port], "is in use"),
-        (&[dir, "--bind", "192.0.2.1"], "is no address of this machine"),
+        (&[dir, "--bind", "192.0.2.1"], "is not an address of this machine"),
     ];
     for (arguments, want) in rows {
         let output = output(arguments);
@@ -133,7 +133,7 @@ fn standard_streams_that_are_closed_or_full_end_nothing() {
 }
 
 #[test]
-fn the_log_has_one_line_per_response_and_rust_log_is_heard() {
+fn the_log_has_one_line_per_response_and_follows_rust_log() {
     let folder = Folder::new().with("film.mp4", "film");
     for (filter, lines) in [("info", 2), ("filmstrip::access=off", 0)] {
         let mut command = Program::command();

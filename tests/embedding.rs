@@ -1,4 +1,4 @@
-//! The library's two doors: `respond` behind somebody's tiny_http, and filmstrip's own server in another program.
+//! filmstrip as a library: `respond` behind a tiny_http server, and filmstrip's own server in another program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use filmstrip::{Library, Site};
 use support::{Client, Folder, Program, film};
 
-/// A tiny_http server that gives everything to filmstrip, each request to a thread.
+/// A tiny_http server that passes each request to filmstrip, on a thread of its own.
 fn tiny_http_over(folder: &Folder) -> (Arc<tiny_http::Server>, std::net::SocketAddr) {
     let site = Arc::new(Site::new(Library::open(folder.path()).unwrap()));
     let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
@@ -93,5 +93,5 @@ fn the_example_with_its_own_server_stops_after_one_request() {
     let output = Command::new(example("own_server")).arg(folder.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.starts_with("HTTP/1.1 200 OK"), "{text}");
-    assert!(text.ends_with("stopped; 0 connections were cut\n"), "{text}");
+    assert!(text.ends_with("stopped; connections aborted: 0\n"), "{text}");
 }

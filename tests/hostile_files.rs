@@ -1,4 +1,4 @@
-//! Files that change while they are sent, and links that are swapped under the server's eyes.
+//! Files that change while they are sent, and links that change while they are opened.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -86,8 +86,8 @@ fn a_race_of_links_never_lets_the_secret_out() {
         });
         let mut seen = [0; 2];
         let mut client = Client::connect(server.address);
-        for turn in 0..4000 {
-            let target = ["film.mp4", "season/film.mp4"][turn % 2];
+        for round in 0..4000 {
+            let target = ["film.mp4", "season/film.mp4"][round % 2];
             client.send(format!("GET /video/{target} HTTP/1.1\r\nHost: nas\r\n\r\n"));
             let answer = client.read("GET");
             match answer.status {

@@ -1,4 +1,4 @@
-//! Requests that are none, or two, or endless: each has its answer, and nothing else changes.
+//! Malformed, ambiguous and endless requests: each gets its response, and nothing else changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -46,7 +46,7 @@ fn each_bad_request_has_one_answer_and_ends_its_connection() {
         (get(&format!("A: {long}\r\n")), 431),
         (get(&"A: b\r\n".repeat(70)), 431),
         ("\r\n".repeat(9), 400),
-        // Their bodies look like requests and are none.
+        // Their bodies look like requests.
         (get(&format!("Content-Length: {}\r\n", smuggled.len())), 200),
         (get("Transfer-Encoding: chunked\r\n"), 200),
         (get("Content-Length: 7\r\n").replace("GET", "POST"), 405),
@@ -161,7 +161,7 @@ fn two_hundred_dripping_heads_and_stalled_readers_hold_up_nobody() {
     support::eventually("all of them are in", || program.descriptors() >= descriptors + 600 - 2);
     assert!(program.status("Threads") <= 16, "whoever waits takes no thread");
     assert!(is_served(program.address));
-    // They drip as long as somebody listens; the deadlines end them all the same.
+    // They drip as long as they can; the deadlines end them nevertheless.
     support::eventually("all of them are gone", || {
         dripping.retain_mut(|stream| stream.write_all(b"x").is_ok());
         std::thread::sleep(Duration::from_millis(50));
@@ -177,9 +177,9 @@ fn clients_that_reset_or_leave_in_the_middle_leave_nothing_behind() {
     let program = Program::start(folder.path(), &[]);
     assert!(is_served(program.address));
     let descriptors = program.descriptors();
-    for turn in 0..500 {
+    for round in 0..500 {
         let mut stream = TcpStream::connect(program.address).unwrap();
-        match turn % 5 {
+        match round % 5 {
             0 => socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
             1 => stream.write_all(b"GET /vi").unwrap(),
             2 => {

@@ -1,5 +1,5 @@
-//! RFC 9110 and 9112, a row for each rule that a player or a cache relies on. Every row is asked over a connection of its
-//! own and again over one kept connection.
+//! RFC 9110 and 9112, with a row for each rule that players and caches rely on. Each is requested over a connection of
+//! its own, and again over one kept connection.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use support::{Answer, Client, Folder, Running, Session, film};
 
-/// A rule: its section, the request, the status, and fields that the answer has (`name: value`) or hasn't (`!name`).
+/// A rule: section, request, status, and fields that the response has (`name: value`) or hasn't (`!name`).
 struct Rule<'r>(&'r str, &'r str, &'r str, &'r [(&'r str, &'r str)], u16, &'r [&'r str]);
 
 fn check(rule: &Rule<'_>, answer: &Answer) {
@@ -336,7 +336,7 @@ fn the_tag_changes_with_the_content_and_with_nothing_else() {
 }
 
 #[test]
-fn links_out_of_the_folder_are_served_where_that_is_wished() {
+fn links_out_of_the_folder_are_served_if_configured() {
     let outside = Folder::new().with("film.mp4", "outside");
     let folder = Folder::new();
     std::os::unix::fs::symlink(outside.path(), folder.file("drive")).unwrap();

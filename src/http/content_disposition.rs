@@ -1,11 +1,11 @@
-//! `Content-Disposition: attachment` (RFC 6266) for any file name, in its two spellings: a plain one that every client
-//! reads, and the exact one of RFC 8187.
+//! `Content-Disposition: attachment` (RFC 6266) for any file name, in two spellings: plain ASCII for every client, and
+//! the exact name by RFC 8187.
 
 use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What RFC 8187 §3.2.1 lets stand as it is.
+/// All but the `attr-char` of RFC 8187 §3.2.1.
 const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -20,7 +20,7 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The field's value for a file called `name`, of which the last component counts.
+/// The field's value for the last component of `name`.
 ///
 /// ```
 /// use filmstrip::http::content_disposition::attachment;

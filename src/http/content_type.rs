@@ -1,14 +1,14 @@
 //! The `Content-Type` of a file, by its name's extension.
 //!
-//! `mime_guess` knows most of them; a short table in front corrects those that players and browsers refuse, and
-//! text gets its charset, since a subtitle in the wrong one is unreadable.
+//! `mime_guess` knows most of them. A short table corrects those that players and browsers refuse, and text gets a
+//! charset, because subtitles in the wrong one are unreadable.
 
 use std::borrow::Cow;
 use std::path::Path;
 
-/// Extensions where players need something else than `mime_guess`'s word, each with its source.
+/// Extensions for which players need another type than that of `mime_guess`, each with its source.
 const CORRECTIONS: &[(&str, &str)] = &[
-    // MPEG-TS (RFC 3555 §4.2, RFC 8216 §10); elsewhere `.ts` is TypeScript, or DLNA's private type.
+    // MPEG-TS (RFC 3555 §4.2, RFC 8216 §10); `mime_guess` has DLNA's private type.
     ("ts", "video/mp2t"),
     ("m2ts", "video/mp2t"),
     ("mts", "video/mp2t"),
@@ -19,14 +19,14 @@ const CORRECTIONS: &[(&str, &str)] = &[
     ("m4s", "video/iso.segment"),
     // RFC 8216 §4.
     ("m3u8", "application/vnd.apple.mpegurl"),
-    // SubStation Alpha has no registration; this is what desktops call it (freedesktop.org shared-mime-info).
+    // SubStation Alpha isn't registered; this is the type on desktops (freedesktop.org shared-mime-info).
     ("ass", "text/x-ssa; charset=utf-8"),
     ("ssa", "text/x-ssa; charset=utf-8"),
 ];
 
-/// The `Content-Type` for a file called `name`; `application/octet-stream` where nothing is known.
+/// The `Content-Type` of a file `name`; `application/octet-stream` for an unknown extension.
 ///
-/// Text is labelled UTF-8, which WebVTT is by definition and everything else in a new file is by custom.
+/// Text is labelled UTF-8: the encoding of WebVTT by definition, and of other text by custom.
 ///
 /// ```
 /// assert_eq!(filmstrip::http::content_type::of("film.mp4".as_ref()), "video/mp4");
@@ -44,7 +44,7 @@ pub fn of(name: &Path) -> Cow<'static, str> {
     }
 }
 
-/// Whether a browser would run what it finds in a file of this type in our origin (HTML, SVG, XML).
+/// Whether a browser runs scripts in files of this type (HTML, SVG, XML), with the rights of our origin.
 pub fn is_active(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence == "text/html" || essence == "text/xml" || essence == "application/xml" || essence.ends_with("+xml")
@@ -55,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_that_players_need() {
+    fn every_type_of_a_media_file() {
         let rows = [
-            // What `mime_guess` says, from the IANA registry and Debian's mime.types.
+            // From `mime_guess`, which has them from the IANA registry and Debian's mime.types.
             ("a.mp4", "video/mp4"),
             ("a.mov", "video/quicktime"),
             ("a.webm", "video/webm"),
@@ -85,7 +85,7 @@ mod tests {
             ("a.m4s", "video/iso.segment"),
             ("a.m3u8", "application/vnd.apple.mpegurl"),
             ("a.ass", "text/x-ssa; charset=utf-8"),
-            // A name says nothing by its case, and nothing at all without an extension.
+            // In any case, and without a known extension.
             ("A.MP4", "video/mp4"),
             ("A.Ts", "video/mp2t"),
             ("film", "application/octet-stream"),

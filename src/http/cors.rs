@@ -1,51 +1,49 @@
-//! Cross-origin requests (the Fetch standard, §3.2): what players on other origins, cast receivers for one, may read.
+//! Cross-origin requests (the Fetch standard, §3.2), for players on other origins such as cast receivers.
 
 use tiny_http::Method;
 
 use super::request::Head;
 use super::response::Response;
 
-/// What a script of another origin may read of a response, beyond what it always may.
+/// Response fields that a script may read besides the safelisted ones.
 const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag";
 
-/// What it may send.
+/// Request fields that a script may send.
 const ALLOWED_FIELDS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since";
 
-/// Who else may read.
+/// The origins whose scripts may read responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cors {
-    /// Everybody: `*`.
+    /// All: `*`.
     Anyone,
-    /// Scripts of this one origin.
+    /// One.
     Origin(String),
 }
 
 impl std::str::FromStr for Cors {
     type Err = &'static str;
 
-    /// `*`, or an origin as browsers write it: scheme, host, and a port that isn't the scheme's own.
+    /// `*`, or an origin as browsers write it: scheme, host, and a port other than the scheme's default.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "*" {
             return Ok(Self::Anyone);
         }
         let host = text.strip_prefix("http://").or(text.strip_prefix("https://")).unwrap_or_default();
-        let own_port = if text.starts_with("https") { ":443" } else { ":80" };
+        let default_port = if text.starts_with("https") { ":443" } else { ":80" };
         let is_host = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase() || "-._:[]".contains(c);
-        if host.is_empty() || host.ends_with(own_port) || !host.chars().all(is_host) {
-            return Err(
-                "write it like http://tv.local:8080, in lower case, without a path and without a port that goes without saying, or *",
-            );
+        if host.is_empty() || host.ends_with(default_port) || !host.chars().all(is_host) {
+            return Err("expected * or an origin like http://tv.local:8080: lower case, no path, no default port");
         }
         Ok(Self::Origin(text.into()))
     }
 }
 
 impl Cors {
-    /// Adds to `response` what the browser behind `head` needs to let its script read it.
+    /// Adds the CORS fields to the response to `head`.
     pub fn permit(&self, response: Response, head: &Head<'_>) -> Response {
         match self {
             Self::Anyone => Self::fields(response, "*".into(), head),
-            // The answer depends on who asks, whoever that is (§3.2.5).
+            // Vary belongs on every response, also to other origins (§3.2.5).
             Self::Origin(origin) if head.fields.get("origin") == Some(origin) => {
                 Self::fields(response.with("Vary", "Origin"), origin.clone(), head)
             }
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_read_what() {
+    fn fields_for_each_origin_and_method() {
         let (get, options) = ("GET / HTTP/1.1\r\nHost: nas\r\n", "OPTIONS / HTTP/1.1\r\nHost: nas\r\n");
         let (tv, other) = ("Origin: http://tv\r\n\r\n", "Origin: http://other\r\n\r\n");
         let rows = [

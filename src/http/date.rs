@@ -1,16 +1,15 @@
 //! Dates as HTTP writes them (RFC 9110 §5.6.7).
 //!
-//! Files carry any date, before 1970 and far in the future too; HTTP can write those of the years 1970 to 9999.
-//! What can't be written is left out, never guessed.
+//! Files have dates before 1970 and far in the future. HTTP has those from 1970 to 9999; others are omitted.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Seconds from 1970 to the last second of the year 9999, the end of IMF-fixdate's four digits.
+/// The last second of the year 9999, the end of IMF-fixdate's four digits, in seconds since 1970.
 const END_OF_9999: u64 = 253_402_300_799;
 
 /// Writes `time` as IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`), cut to whole seconds.
 ///
-/// `None` for a time before 1970 or after 9999, which the format's users don't agree on.
+/// `None` for a time before 1970 or after 9999, on which implementations disagree.
 pub fn format(time: SystemTime) -> Option<String> {
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     let writable = since.as_secs() <= END_OF_9999;
@@ -31,12 +30,12 @@ pub struct Civil {
 }
 
 impl Civil {
-    /// The second that `time` is in. Files have times long before 1970 and after 9999.
+    /// The second of `time`. Files have times long before 1970 and after 9999.
     pub fn of(time: SystemTime) -> Self {
         const DAY: i64 = 86_400;
         let seconds = match time.duration_since(UNIX_EPOCH) {
             Ok(since) => since.as_secs().cast_signed(),
-            // Towards the past: a nanosecond before 1970 is in 1969.
+            // Rounded down: a nanosecond before 1970 is in 1969.
             Err(before) => (-before.duration().as_nanos().cast_signed()).div_euclid(1_000_000_000) as i64,
         };
         // Days since 1 March of the year 0, in eras of 400 years (Howard Hinnant, "chrono-compatible low-level date
@@ -57,7 +56,7 @@ impl Civil {
 
 /// Writes `time` as RFC 3339 in UTC (`1994-11-06T08:49:37Z`), cut to whole seconds.
 ///
-/// Its years have four digits; a time before the year 0 or after 9999 is written as the first or last of those.
+/// A time outside the years 0 to 9999 becomes the first or the last second of them.
 pub fn rfc3339(time: SystemTime) -> String {
     let Civil { year, month, day, second } = Civil::of(time);
     match year {
@@ -69,12 +68,12 @@ pub fn rfc3339(time: SystemTime) -> String {
     }
 }
 
-/// Reads a date in any of the three formats of §5.6.7; `None` when it is none of them.
+/// Parses a date in any of the three formats of §5.6.7.
 pub fn parse(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// The last `Date` field that was written, so that it is formatted once a second and not once a response.
+/// The last `Date` field, formatted once a second instead of once a response.
 #[derive(Debug, Default)]
 pub struct DateCache {
     second: u64,

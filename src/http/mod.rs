@@ -1,7 +1,7 @@
-//! RFC 9110 and 9112 for a server of files: what a request says and what a response looks like.
+//! RFC 9110 and 9112 for a server of files.
 //!
-//! Values in, values out. Nothing here knows a socket or opens a file; [`request`] reads a head from bytes,
-//! [`range`] and [`precondition`] decide what part of a representation is due, [`response`] writes a head to bytes.
+//! Values in, values out: no sockets, no files. [`request`] parses a head, [`precondition`] and [`range`] select what
+//! to send, [`response`] writes a head.
 
 pub mod content_disposition;
 pub mod content_type;

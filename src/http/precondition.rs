@@ -1,7 +1,7 @@
-//! Conditional requests (RFC 9110 §13): whether the client's copy is still good, and whether its range still fits.
+//! Conditional requests (RFC 9110 §13).
 //!
-//! The validators are strong: an entity tag of size and modification time in nanoseconds, the same after a restart
-//! and on every machine that shares the files.
+//! The entity tag is strong, and made of size and modification time in nanoseconds: it is the same after a restart and
+//! on every machine that shares the files.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,17 +11,17 @@ use super::request::Fields;
 /// The validators of a representation (§8.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validators {
-    /// The strong entity tag, in its quotes.
+    /// The strong entity tag, with its quotes.
     pub etag: String,
-    /// `Last-Modified` in whole seconds; `None` for a date that HTTP can't write or that lies in the future,
-    /// which an origin server must not send (§8.8.2.1).
+    /// `Last-Modified` in whole seconds; `None` for a date that HTTP can't write, or in the future (§8.8.2.1 forbids
+    /// it).
     pub modified: Option<SystemTime>,
-    /// `modified` is a second old at least, so that a date names one content only (§8.8.2.2).
+    /// `modified` is at least a second ago, so that the date is a strong validator (§8.8.2.2).
     modified_is_strong: bool,
 }
 
 impl Validators {
-    /// The validators of `size` bytes that were `modified` at a time as the file system tells it, seen at `now`.
+    /// The validators of a file of `size` bytes, `modified` by the file system's clock, seen at `now`.
     pub fn new(size: u64, modified: SystemTime, now: SystemTime) -> Self {
         let nanoseconds = match modified.duration_since(UNIX_EPOCH) {
             Ok(since) => format!("{:x}", since.as_nanos()),
@@ -36,7 +36,7 @@ impl Validators {
         }
     }
 
-    /// The validators of what is made of the file in one certain way: other bytes than the file's, so another tag.
+    /// The validators of a conversion of the file: its bytes differ from the file's, and so does the tag.
     #[must_use]
     pub fn of_derived(mut self, way: &str) -> Self {
         self.etag.insert_str(self.etag.len() - 1, way);
@@ -44,12 +44,12 @@ impl Validators {
     }
 }
 
-/// What the preconditions of a request say.
+/// The outcome of the preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Perform the method; the `Range` field counts.
+    /// Perform the method, with the `Range` field.
     Proceed,
-    /// Perform the method; `If-Range` failed, so that the `Range` field is ignored.
+    /// Perform the method without the `Range` field: `If-Range` failed.
     ProceedWithoutRange,
     /// 304 (§15.4.5).
     NotModified,
@@ -86,12 +86,12 @@ pub fn evaluate(fields: &Fields<'_>, validators: &Validators) -> Verdict {
     Verdict::Proceed
 }
 
-/// A date field's value; `None` when it is absent, repeated or no date, which is to be ignored (§13.1.3, §13.1.4).
+/// A date field's value; `None` if it is absent, repeated or invalid, and thus ignored (§13.1.3, §13.1.4).
 fn date_field(fields: &Fields<'_>, name: &str) -> Option<SystemTime> {
     date::parse(fields.get(name)?)
 }
 
-/// §13.1.5: a strong tag that matches strongly, or exactly the date of a `Last-Modified` that is strong.
+/// §13.1.5: the strong tag, or exactly the date of a strong `Last-Modified`.
 fn if_range_holds(fields: &Fields<'_>, validators: &Validators) -> bool {
     let Some(value) = fields.get("if-range") else { return false };
     if value.starts_with('"') || value.starts_with("W/") {
@@ -108,8 +108,8 @@ enum Comparison {
     Weak,
 }
 
-/// Whether a list of entity tags, over all the lines of a field, is `*` or has `etag` in it. What isn't a tag ends
-/// the reading of its line.
+/// Whether the entity tags in all lines of a field are `*` or contain `etag`. The rest of a line after a malformed tag
+/// is ignored.
 fn any_tag_matches(fields: &Fields<'_>, name: &str, etag: &str, comparison: Comparison) -> bool {
     fields.all(name).any(|line| {
         line.trim_ascii() == b"*"
@@ -117,7 +117,7 @@ fn any_tag_matches(fields: &Fields<'_>, name: &str, etag: &str, comparison: Comp
     })
 }
 
-/// The entity tags of a list (§8.8.3): whether each is weak, and its opaque tag in its quotes, where commas may be.
+/// The entity tags of a list (§8.8.3): whether each is weak, and its opaque tag with quotes. Tags may contain commas.
 fn tags(mut rest: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
     std::iter::from_fn(move || {
         while let [b' ' | b'\t' | b',', tail @ ..] = rest {

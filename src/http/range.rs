@@ -1,31 +1,31 @@
-//! Range requests (RFC 9110 §14): which bytes of a representation a `Range` field selects.
+//! Range requests (RFC 9110 §14): the bytes of a representation that a `Range` field selects.
 //!
-//! The field's number of ranges is bounded before anything else is done with it, and again after overlapping and
-//! touching ranges became one, so that no request costs more than a plain one.
+//! The number of ranges is limited twice, before parsing and after coalescing, so that no request costs more than a
+//! plain one.
 
 use std::ops::Range;
 
-/// More ranges than this in one field are not looked at: the field is treated as absent (§14.2 allows it).
+/// A field with more ranges is ignored, as §14.2 allows.
 const MAX_ASKED: usize = 256;
 
-/// More separate ranges than this are not sent as parts: the field is treated as absent.
+/// A field with more separate ranges is ignored.
 const MAX_PARTS: usize = 16;
 
-/// What a `Range` field selects of a representation. Byte positions, the end exclusive.
+/// The selected bytes, as positions with an exclusive end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// The field is malformed, of another unit, or too much: answer as if it were absent.
+    /// The field is malformed, has another unit or too many ranges: it is ignored.
     Whole,
-    /// One to sixteen ranges in the order asked for, none empty, none touching another.
+    /// One to sixteen ranges in the order of the request, none empty, none touching another.
     Parts(Vec<Range<u64>>),
-    /// Well-formed, and no range has a byte in the representation: 416 (§15.5.17).
+    /// No range has a byte in the representation: 416 (§15.5.17).
     Unsatisfiable,
 }
 
-/// Evaluates the value of a `Range` field for a representation of `size` bytes.
+/// Evaluates a `Range` field for a representation of `size` bytes.
 ///
-/// An empty representation is always sent whole: it has no range to satisfy, and a player that asks `bytes=0-` of it
-/// is better served by an empty 200 than by an error.
+/// An empty representation is always sent whole: for a player that asks for `bytes=0-`, an empty 200 is better than an
+/// error.
 ///
 /// ```
 /// use filmstrip::http::range::{Selection, select};
@@ -59,13 +59,13 @@ pub fn select(field: &str, size: u64) -> Selection {
     }
 }
 
-/// What follows `bytes=`; range units are case-insensitive (§14.1).
+/// The ranges after `bytes=`; units are case-insensitive (§14.1).
 fn byte_set(field: &str) -> Option<&str> {
     let (unit, set) = field.split_once('=')?;
     unit.eq_ignore_ascii_case("bytes").then_some(set)
 }
 
-/// One range-spec (§14.1.1). Positions beyond `u64` saturate: no file reaches there.
+/// One range-spec (§14.1.1). Positions beyond `u64` saturate.
 #[derive(Debug, Clone, Copy)]
 enum Spec {
     /// `first-last`, both inclusive, or `first-`.
@@ -92,7 +92,7 @@ fn parse_position(digits: &str) -> Option<u64> {
 }
 
 impl Spec {
-    /// The part of the range that lies within `size` bytes; `None` when there is none.
+    /// The part of the range within `size` bytes, if any.
     fn within(self, size: u64) -> Option<Range<u64>> {
         let range = match self {
             Spec::From { first, last } => first..last.saturating_add(1).min(size),
@@ -102,7 +102,7 @@ impl Spec {
     }
 }
 
-/// Makes one range of those that overlap or touch, keeping the order in which they were asked for (§15.3.7.2).
+/// Coalesces ranges that overlap or touch, and keeps the order of the request (§15.3.7.2).
 fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut by_start: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
     by_start.sort_by_key(|(_, range)| range.start);
@@ -174,7 +174,7 @@ mod tests {
             // §14.1: units are case-insensitive; §5.6.1.2: empty elements and white space in a list.
             ("Bytes=0-1", 500, one(0..2)),
             ("bytes= ,0-1 ,, ", 500, one(0..2)),
-            // §15.3.7.2: several, in the order asked for; coalesced where they overlap or touch.
+            // §15.3.7.2: several, in the order of the request; coalesced if they overlap or touch.
             ("bytes=0-0,2-2", 500, Parts(vec![0..1, 2..3])),
             ("bytes=400-,0-9", 500, Parts(vec![400..500, 0..10])),
             ("bytes=0-9,10-19", 500, one(0..20)),
@@ -209,9 +209,13 @@ mod tests {
         ) {
             let text: Vec<_> = specs
                 .iter()
-                .map(|(a, b)| format!("{}-{}", a.map_or(String::new(), |a| a.to_string()), b.map_or(String::new(), |b| b.to_string())))
+                .map(|(a, b)| [*a, *b].map(|position| position.map_or(String::new(), |p| p.to_string())).join("-"))
                 .collect();
-            let malformed = specs.iter().any(|spec| matches!(spec, (None, None)) || matches!(spec, (Some(a), Some(b)) if a > b));
+            let malformed = specs.iter().any(|(a, b)| match (a, b) {
+                (None, None) => true,
+                (Some(a), Some(b)) => a > b,
+                _ => false,
+            });
             let wanted: Vec<u64> = (0..size)
                 .filter(|&at| specs.iter().any(|spec| match *spec {
                     (Some(a), Some(b)) => (a..=b).contains(&at),

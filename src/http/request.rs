@@ -1,45 +1,44 @@
-//! The head of a request (RFC 9112 §2 to §6): found in a stream of bytes, bounded, and read strictly.
+//! The head of a request (RFC 9112 §2 to §6).
 //!
-//! [`HeadScan`] looks for the head's end while its bytes arrive and refuses what grows beyond its bounds; [`Head::parse`]
-//! reads a complete one. Where two readers could disagree about what a head says, it is refused, so that one request
-//! is never taken for two.
+//! [`HeadScan`] looks for the end of a head while bytes arrive, and enforces the limits; [`Head::parse`] parses a
+//! complete one. A head that two implementations could read differently is refused, so that no request is smuggled.
 //!
-//! | a client sends | answer |
+//! | request | response |
 //! |---|---|
-//! | blank lines (CRLF) before the request line | up to four are skipped (§2.2), then 400 |
-//! | a line that ends in a bare LF; a CR that no LF follows | 400 |
+//! | blank lines (CRLF) before the request line | up to four are skipped (§2.2); more are 400 |
+//! | a bare LF at a line's end; a CR without LF | 400 |
 //! | a request line above 8 KiB | 414 |
 //! | a field line above 8 KiB, a head above 16 KiB, more than 64 fields | 431 |
 //! | a field line that starts with white space (obs-fold), has white space before its colon, or has no name | 400 |
-//! | no version (HTTP/0.9) or anything else that isn't a request line | 400 |
+//! | a first line without version (HTTP/0.9), or otherwise malformed | 400 |
 //! | `HTTP/2.0` and other majors, the HTTP/2 preface `PRI * HTTP/2.0` | 505 |
 //! | `HTTP/1.2` and above | as HTTP/1.1 (RFC 9110 §2.5) |
-//! | a TLS hello | 400, which says that this is http |
+//! | a TLS hello | 400, with a hint to use `http://` |
 //! | origin-form `/path` | the path |
-//! | absolute-form `http://host/path` | the path; its authority counts, not the Host field (§3.2.2) |
-//! | asterisk-form `*` | for OPTIONS alone; else 400 |
-//! | authority-form `host:port` | for CONNECT alone, which is 405; else 400 |
+//! | absolute-form `http://host/path` | the path; its authority overrides the Host field (§3.2.2) |
+//! | asterisk-form `*` | only for OPTIONS; else 400 |
+//! | authority-form `host:port` | only for CONNECT, which is 405; else 400 |
 //! | a target with a fragment, white space or a control character | 400 |
-//! | no Host in HTTP/1.1, two Hosts, a Host that is no authority (also non-ASCII) | 400 |
-//! | two different Content-Lengths, one that is no number, one beside a Transfer-Encoding | 400 |
+//! | no Host in HTTP/1.1, two Hosts, an invalid or non-ASCII Host | 400 |
+//! | two different Content-Lengths, an invalid one, one beside a Transfer-Encoding | 400 |
 //! | a Transfer-Encoding other than `chunked`, or in HTTP/1.0 | 501, 400 |
-//! | a body, with any method | the request's answer, then the connection is closed |
+//! | a body, with any method | the response, then the connection is closed |
 
 use tiny_http::{HTTPVersion, Method, StatusCode};
 
-/// The longest line of a head, in bytes with its CRLF. RFC 9112 §3 asks for 8000 at least.
+/// The longest line of a head, in bytes with its CRLF. RFC 9112 §3 recommends at least 8000.
 pub const MAX_LINE: usize = 8 * 1024;
 
-/// The longest head, in bytes with all its line ends: twice a line, which no browser comes near.
+/// The longest head, in bytes with all line ends. Browsers stay far below.
 pub const MAX_HEAD: usize = 16 * 1024;
 
-/// The most field lines of a head; browsers send about twenty.
+/// The most field lines in a head. Browsers send about twenty.
 pub const MAX_FIELDS: usize = 64;
 
-/// Blank lines skipped before a request line; §2.2 asks for one, old clients sent it after a body.
+/// Blank lines skipped before a request line. §2.2 asks for one: old clients sent it after a body.
 const MAX_BLANK_LINES: usize = 4;
 
-/// Why a head is refused. Each has one status and one sentence for the person who reads the answer.
+/// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The request line is longer than [`MAX_LINE`].
@@ -50,34 +49,34 @@ pub enum Refusal {
     HeadTooLong,
     /// There are more than [`MAX_FIELDS`] fields.
     TooManyFields,
-    /// Blank lines instead of a request.
+    /// There are too many blank lines before the request line.
     TooManyBlankLines,
     /// A line ends in LF without CR.
     BareLineFeed,
-    /// A CR that no LF follows.
+    /// A CR without LF.
     BareCarriageReturn,
     /// The first byte of a TLS record: the client wants https.
     TlsHello,
-    /// No method, target and version.
+    /// Not a method, a target and a version.
     MalformedRequestLine,
-    /// Neither origin-form nor what the method allows besides.
+    /// Neither origin-form, absolute-form nor another form that the method allows.
     MalformedTarget,
     /// A major version other than 1.
     UnsupportedVersion,
-    /// A field line that is not `name: value`.
+    /// A field line without the form `name: value`.
     MalformedField,
     /// No Host field in HTTP/1.1.
     MissingHost,
-    /// Two Host fields, or one that is no host and port.
+    /// Two Host fields, or an invalid one.
     MalformedHost,
-    /// The end of the message can't be known for sure.
+    /// The length of the body is ambiguous.
     AmbiguousFraming,
     /// A transfer coding other than chunked.
     UnknownTransferCoding,
 }
 
 impl Refusal {
-    /// The status to answer with.
+    /// The status of the response.
     pub fn status(self) -> StatusCode {
         StatusCode(match self {
             Self::RequestLineTooLong => 414,
@@ -88,49 +87,49 @@ impl Refusal {
         })
     }
 
-    /// What is wrong, for a person.
+    /// The message to the user.
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::RequestLineTooLong => "The address is too long; 8 KiB is the most.",
-            Self::FieldLineTooLong => "A header field is too long; 8 KiB is the most.",
-            Self::HeadTooLong => "The request's head is too long; 16 KiB is the most.",
-            Self::TooManyFields => "The request has too many header fields; 64 is the most.",
-            Self::TooManyBlankLines => "Blank lines came instead of a request.",
-            Self::BareLineFeed => "A line of the request ends in LF alone; HTTP lines end in CR LF.",
-            Self::BareCarriageReturn => "The request has a CR that no LF follows.",
-            Self::TlsHello => "This is an http server; use http:// instead of https://.",
+            Self::RequestLineTooLong => "The URL is too long. The limit is 8 KiB.",
+            Self::FieldLineTooLong => "A header field is too long. The limit is 8 KiB.",
+            Self::HeadTooLong => "The request head is too long. The limit is 16 KiB.",
+            Self::TooManyFields => "The request has too many header fields. The limit is 64.",
+            Self::TooManyBlankLines => "The request begins with too many blank lines.",
+            Self::BareLineFeed => "A line ends in LF alone. HTTP lines end in CR LF.",
+            Self::BareCarriageReturn => "The request has a CR without an LF after it.",
+            Self::TlsHello => "This server has no HTTPS. Use http:// instead of https://.",
             Self::MalformedRequestLine => "The first line is not an HTTP/1.1 request line.",
-            Self::MalformedTarget => "The request's target is not a path on this server.",
-            Self::UnsupportedVersion => "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
-            Self::MalformedField => "A header field is not of the form \"name: value\".",
-            Self::MissingHost => "The request has no Host field, which HTTP/1.1 requires.",
-            Self::MalformedHost => "The Host field must be there once, and name a host.",
-            Self::AmbiguousFraming => "It can't be told for sure where the request's body ends.",
-            Self::UnknownTransferCoding => "The request's transfer coding is not known here.",
+            Self::MalformedTarget => "The request target is not a path on this server.",
+            Self::UnsupportedVersion => "This server supports only HTTP/1.0 and HTTP/1.1.",
+            Self::MalformedField => "A header field does not have the form \"name: value\".",
+            Self::MissingHost => "The request has no Host field. HTTP/1.1 requires one.",
+            Self::MalformedHost => "The request must have one Host field with a valid host.",
+            Self::AmbiguousFraming => "The length of the request's body is ambiguous.",
+            Self::UnknownTransferCoding => "This server does not support the request's transfer coding.",
         }
     }
 }
 
-/// Looks for the end of a head in a buffer that grows, each byte looked at once.
+/// Looks for the end of a head in a growing buffer, at each byte once.
 #[derive(Debug, Default)]
 pub struct HeadScan {
-    /// Everything before this was looked at.
+    /// The end of the scanned bytes.
     at: usize,
-    /// Where the line that `at` is in starts.
+    /// The start of the line at `at`.
     line: usize,
-    /// Where the request line starts, once it began.
+    /// The start of the request line, if it has begun.
     start: Option<usize>,
-    /// Complete lines: blank ones at first, then the request line and fields.
+    /// Complete lines: of blank ones, then of the request line and fields.
     lines: usize,
     request_line_checked: bool,
 }
 
 impl HeadScan {
-    /// Looks at what was added to `buffer` since the last call. `Some(range)` is where the complete head lies, its
-    /// blank line included; what follows is the next request's.
+    /// Scans the bytes added to `buffer` since the last call. Returns the range of a complete head, with its blank
+    /// line; the next request follows it.
     ///
     /// # Errors
-    /// A [`Refusal`] as soon as it is certain, whether or not the head is complete.
+    /// A [`Refusal`], possibly before the head is complete.
     pub fn advance(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, Refusal> {
         if buffer.first() == Some(&0x16) {
             return Err(Refusal::TlsHello);
@@ -163,7 +162,7 @@ impl HeadScan {
         if let Some(start) = self.start
             && !self.request_line_checked
         {
-            // A client of HTTP/0.9 sends no more than this line, and would wait for ever.
+            // An HTTP/0.9 client sends only this line, and would wait forever.
             parse_request_line(&buffer[start..self.line])?;
             self.request_line_checked = true;
         }
@@ -182,7 +181,7 @@ impl HeadScan {
     }
 }
 
-/// Whether a line that ends in LF is blank; refuses one that has no CR before it, or a CR elsewhere.
+/// Whether a line is blank. Refuses an LF without CR, and a CR elsewhere.
 fn check_line_end(line: &[u8]) -> Result<bool, Refusal> {
     let Some(content) = line.strip_suffix(b"\r\n") else { return Err(Refusal::BareLineFeed) };
     if content.contains(&b'\r') {
@@ -191,17 +190,17 @@ fn check_line_end(line: &[u8]) -> Result<bool, Refusal> {
     Ok(content.is_empty())
 }
 
-/// The fields of a head, in the order they came. Names are compared without regard to case.
+/// The fields of a head, in order. Names are case-insensitive.
 #[derive(Debug, Default)]
 pub struct Fields<'b>(Vec<httparse::Header<'b>>);
 
 impl<'b> Fields<'b> {
-    /// Fields from pairs of name and value, for those that come from elsewhere than a socket.
+    /// Fields from another parser, as pairs of name and value.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (&'b str, &'b [u8])>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| httparse::Header { name, value }).collect())
     }
 
-    /// The values of every line of the field `name`.
+    /// The values of all lines of the field `name`.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
@@ -211,42 +210,42 @@ impl<'b> Fields<'b> {
         self.all(name).next().is_some()
     }
 
-    /// The value of the field `name`; `None` when it is absent, repeated, or not ASCII.
+    /// The value of the field `name`; `None` if it is absent, repeated or not ASCII.
     pub fn get(&self, name: &str) -> Option<&'b str> {
         let mut values = self.all(name);
         let only = values.next().filter(|_| values.next().is_none())?;
         std::str::from_utf8(only).ok().filter(|value| value.is_ascii())
     }
 
-    /// Whether a comma-separated list field holds `token`, without regard to case (RFC 9110 §5.6.1).
+    /// Whether the list field `name` contains `token`, in any case (RFC 9110 §5.6.1).
     pub fn lists(&self, name: &str, token: &str) -> bool {
         let is_token = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
         self.all(name).any(|value| value.split(|&b| b == b',').any(is_token))
     }
 }
 
-/// The head of a request. It borrows the bytes that it was read from.
+/// The head of a request. It borrows the parsed bytes.
 #[derive(Debug)]
 pub struct Head<'b> {
-    /// The method; one that RFC 9110 doesn't know is `NonStandard`. Case counts (§9.1).
+    /// The method, case-sensitive (§9.1); an unknown one is `NonStandard`.
     pub method: Method,
     /// Path and query in origin-form; `*` for OPTIONS, the authority for CONNECT.
     pub target: &'b str,
-    /// The version as sent; 1.x.
+    /// The version of the request, 1.x.
     pub version: HTTPVersion,
     /// The field lines.
     pub fields: Fields<'b>,
-    /// The host and port that the client asked for, from the target or the Host field. Empty in HTTP/1.0 without one.
+    /// Host and port, from the target or the Host field. Empty for HTTP/1.0 without either.
     pub authority: &'b str,
-    /// A body follows the head. It is never read, so that the connection must be closed after the answer.
+    /// A body follows the head. It is never read, so the connection must be closed after the response.
     pub has_body: bool,
 }
 
 impl<'b> Head<'b> {
-    /// Reads a complete head, from its request line to its blank line, as [`HeadScan`] found it.
+    /// Parses a complete head, from request line to blank line, as found by [`HeadScan`].
     ///
     /// # Errors
-    /// A [`Refusal`]; the connection can't be used for another request then.
+    /// A [`Refusal`]. The connection can't be used for another request then.
     ///
     /// ```
     /// use filmstrip::http::request::Head;
@@ -264,7 +263,7 @@ impl<'b> Head<'b> {
         Ok(Self { method, target, version, fields, authority: authority.unwrap_or(host), has_body })
     }
 
-    /// Whether the client wants the connection kept after the answer (RFC 9112 §9.3).
+    /// Whether the connection persists after the response (RFC 9112 §9.3).
     pub fn keeps_alive(&self) -> bool {
         let close = self.fields.lists("connection", "close");
         !close && (self.version >= HTTPVersion(1, 1) || self.fields.lists("connection", "keep-alive"))
@@ -295,7 +294,7 @@ fn parse_version(version: &str) -> Result<HTTPVersion, Refusal> {
     }
 }
 
-/// RFC 9110 §9.1: a token, and case counts, which is why tiny_http's own parser isn't asked for the known ones.
+/// RFC 9110 §9.1: a token, case-sensitive, unlike in tiny_http's own parser.
 fn parse_method(token: &str) -> Result<Method, Refusal> {
     if token.is_empty() || !token.bytes().all(is_token_byte) {
         return Err(Refusal::MalformedRequestLine);
@@ -328,7 +327,7 @@ fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
     }
 }
 
-/// §3.2: the authority, where the target brings one, and the path with its query.
+/// §3.2: the target's authority, if any, and the path with its query.
 pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), Refusal> {
     if target.contains('#') {
         return Err(Refusal::MalformedTarget);
@@ -348,7 +347,7 @@ pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Opti
     }
     match path {
         "" => Ok((Some(authority), if *method == Method::Options { "*" } else { "/" })),
-        // `http://host?query`: an empty path, which is `/`; the query of `/` has no meaning here.
+        // `http://host?query`: the empty path is `/`. Its query is dropped.
         path if path.starts_with('?') => Ok((Some(authority), "/")),
         path => Ok((Some(authority), path)),
     }
@@ -367,8 +366,7 @@ fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str,
     }
 }
 
-/// RFC 3986 §3.2.2 and §3.2.3 without user information: a name, an IPv4 address or an IPv6 one in brackets, and
-/// perhaps a port.
+/// RFC 3986 §3.2.2 and §3.2.3: a name, an IPv4 address or an IPv6 address in brackets, optionally with a port.
 pub(crate) fn is_authority(text: &str) -> bool {
     let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
@@ -383,10 +381,10 @@ pub(crate) fn is_authority(text: &str) -> bool {
     port_is_good && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&b))
 }
 
-/// §6.1 to §6.3: whether a body follows. What two readers could frame differently is refused.
+/// §6.1 to §6.3: whether a body follows. Ambiguous framing is refused.
 fn declares_body(fields: &Fields<'_>, version: &HTTPVersion) -> Result<bool, Refusal> {
     let mut length = None;
-    // A repeated Content-Length of one value, in several lines or in a list, is one (§6.3).
+    // Repeated equal values, in several lines or in a list, are one (§6.3).
     for value in fields.all("content-length").flat_map(|line| line.split(|&b| b == b',')) {
         let digits = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
         let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();

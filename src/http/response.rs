@@ -1,6 +1,6 @@
-//! A response as a value: status, fields and what its body is made of; and its head as bytes (RFC 9112 §4, §5).
+//! A response as a value: status, fields and the source of its body; and its head as bytes (RFC 9112 §4, §5).
 //!
-//! Whoever plans a response says nothing of the connection: `Date` and `Connection` are added by the one who sends it.
+//! It holds nothing of the connection. `Date` and `Connection` are added when it is sent.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -9,20 +9,20 @@ use std::sync::Arc;
 
 use tiny_http::StatusCode;
 
-/// Fields that a response has room for at once; a part of a film with CORS has ten.
+/// Initial capacity for fields; a part of a film with CORS has ten.
 const FIELDS: usize = 12;
 
-/// What a body is made of. Nothing of a file is read before it is sent.
+/// The source of a body. A file is read only while it is sent.
 #[derive(Debug)]
 pub enum Body {
-    /// No bytes: HEAD, 304, or a file of none.
+    /// No bytes, as for HEAD and 304.
     Empty,
-    /// Bytes that were made for this response, or are in the binary.
+    /// Bytes in memory.
     Bytes(Cow<'static, [u8]>),
     /// A slice of an open file.
     Slice(Arc<File>, Range<u64>),
-    /// Several slices of one open file, each after the text that introduces it, and a text at the end
-    /// (`multipart/byteranges`, RFC 9110 §14.6).
+    /// Slices of an open file, each after an introduction, and a text at the end (`multipart/byteranges`, RFC 9110
+    /// §14.6).
     Slices(Arc<File>, Vec<(String, Range<u64>)>, String),
 }
 
@@ -46,7 +46,7 @@ impl Body {
     }
 }
 
-/// A response, before anybody knows which connection it goes to.
+/// A response, independent of the connection.
 #[derive(Debug)]
 pub struct Response {
     /// The status code.
@@ -70,7 +70,7 @@ impl Response {
         Self { status: StatusCode(status), fields: Vec::new(), body: Body::Empty }
     }
 
-    /// A small page of UTF-8 text that says `sentence` to a person.
+    /// A plain text of one `sentence`.
     pub fn text(status: u16, sentence: impl Into<Cow<'static, str>>) -> Self {
         let mut page = sentence.into().into_owned();
         page.push('\n');
@@ -99,7 +99,7 @@ impl Response {
         self.with("Retry-After", "3")
     }
 
-    /// The same with one field more. `value` has no line end and is ASCII; names and numbers of ours, no client's text.
+    /// The same with another field. `value` is ASCII without line ends, and never a client's text.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         let value = value.into();
@@ -108,14 +108,14 @@ impl Response {
         self
     }
 
-    /// The same without its body, for HEAD (RFC 9110 §9.3.2): every field stays.
+    /// The same without its body, but with all fields, for HEAD (RFC 9110 §9.3.2).
     #[must_use]
     pub fn without_body(mut self) -> Self {
         self.body = Body::Empty;
         self
     }
 
-    /// The fields in the order they are sent.
+    /// The fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.fields.iter().map(|(name, value)| (*name, value.as_ref()))
     }
@@ -125,7 +125,7 @@ impl Response {
         self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Appends the head to `out`: status line, fields, `Date`, and `Connection` where there is something to announce.
+    /// Appends the head to `out`: status line, fields, `Date`, and `Connection` if it has a value.
     pub fn write_head(&self, out: &mut Vec<u8>, date: &str, connection: Option<&str>) {
         let mut line = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         let StatusCode(code) = self.status;
@@ -150,7 +150,8 @@ mod tests {
         let mut out = Vec::new();
         Response::text(404, "There is no such video.").write_head(&mut out, "now", Some("close"));
         let want = "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\nX-Content-Type-Options: nosniff\r\n\
-                    Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: now\r\nConnection: close\r\n\r\n";
+                    Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: now\r\n\
+                    Connection: close\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);
     }
 

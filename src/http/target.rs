@@ -1,16 +1,15 @@
 //! The request target (RFC 9112 §3.2): its path, decoded once, and its query.
 //!
-//! A path is bytes, since a file's name on Unix is; only `/` and NUL mean anything to those who resolve it.
+//! A path is bytes, as file names on Unix are.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode, percent_encode};
 
-/// What is escaped in a path: all but `/` and the characters that RFC 3986 §2.3 calls unreserved, so that a name means
-/// itself in every place that an address is put.
+/// All but `/` and the unreserved characters (RFC 3986 §2.3), so that a name is safe in every part of a URL.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A file's name as it stands in a path; [`Target::parse`] gives the same bytes back.
+/// A file's name, percent-encoded for a path. [`Target::parse`] returns the same bytes.
 ///
 /// ```
 /// let path = filmstrip::http::target::encode(b"season 1/100%.mp4").to_string();
@@ -20,16 +19,16 @@ pub fn encode(name: &[u8]) -> PercentEncode<'_> {
     percent_encode(name, ESCAPED)
 }
 
-/// A request target in origin-form, or what an absolute-form target says after its authority.
+/// A request target in origin-form, or the part of an absolute-form target after its authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'b> {
-    /// The path with `%XX` decoded once. Starts with `/`.
+    /// The path, with `%XX` decoded once. It starts with `/`.
     pub path: Cow<'b, [u8]>,
-    /// What follows the first `?`, as it was sent.
+    /// The query after the first `?`, not decoded.
     pub query: &'b str,
 }
 
-/// The path has a `%` that two hexadecimal digits don't follow.
+/// The path has a `%` without two hexadecimal digits after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Undecodable;
 
@@ -37,7 +36,7 @@ impl<'b> Target<'b> {
     /// Splits `target` at its first `?` and decodes the path.
     ///
     /// # Errors
-    /// [`Undecodable`] for `%` without two hexadecimal digits behind it in the path. (The query may hold anything.)
+    /// [`Undecodable`], for a `%` in the path without two hexadecimal digits after it.
     ///
     /// ```
     /// use filmstrip::http::target::Target;
@@ -54,13 +53,13 @@ impl<'b> Target<'b> {
         Ok(Self { path: percent_decode(path.as_bytes()).into(), query })
     }
 
-    /// Whether the query names `flag`, with or without a value.
+    /// Whether the query has `flag`, with or without a value.
     pub fn has_flag(&self, flag: &str) -> bool {
         self.pairs().any(|(name, _)| name == flag)
     }
 
-    /// The value of the query's first `name`, decoded as a form's (`%XX`, and `+` for a space). A `%` that two
-    /// hexadecimal digits don't follow stands for itself.
+    /// The value of the first `name` in the query, decoded as in a form (`%XX`, and `+` for a space). A `%` without two
+    /// hexadecimal digits after it stays.
     ///
     /// ```
     /// use filmstrip::http::target::Target;

@@ -1,9 +1,8 @@
-//! What is in the folder: the videos of one folder, or of the whole tree below it, with what lies beside them.
+//! Lists the videos of a folder, or of the tree below it, with their posters and subtitles.
 //!
-//! A listing costs one read of the folder and one `statat` for each video; of what it lists it opens playlists alone, to tell a master from the others. It goes through the
-//! library's handle, so that a link which leads out of the folder is not there. Whatever the disk holds, a listing ends:
-//! the entries looked at, the depth and the time have bounds ([`Limits`]), links can't lead it in circles, and what it
-//! had to leave out it says ([`LeftOut`]).
+//! A listing costs one read of each folder and one `statat` for each video; it opens only playlists, to find masters.
+//! It uses the library's handle, so that links out of the folder are not listed. Every listing ends: entries, depth and
+//! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`LeftOut`]).
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -20,27 +19,27 @@ use super::{Library, OpenError, is_served, open_served};
 
 pub mod path;
 
-/// A file that plays: see "A video" in [`Library::list`].
+/// A video, as defined in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Video {
     /// Its path below the library's folder, with `/` between folders.
     pub name: Vec<u8>,
     /// Its size in bytes.
     pub size: u64,
-    /// When its content last changed; any date.
+    /// The time when its content last changed; any date.
     pub modified: SystemTime,
-    /// The path of its picture: `film.jpg` beside `film.mp4`, or else its folder's `poster.jpg`.
+    /// The path of its poster: `film.jpg` beside `film.mp4`, or its folder's `poster.jpg`.
     pub poster: Option<Vec<u8>>,
     /// Its subtitles, in natural order.
     pub subtitles: Vec<Sidecar>,
 }
 
-/// A file of subtitles that belongs to a video.
+/// A video's subtitle file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sidecar {
     /// Its path below the library's folder.
     pub name: Vec<u8>,
-    /// What stands between the film's name and the extension: `en`, `pt-BR.forced`, or nothing.
+    /// The part between the film's name and the extension: `en`, `pt-BR.forced`, or nothing.
     pub tag: String,
 }
 
@@ -49,42 +48,42 @@ pub struct Sidecar {
 pub struct Folder {
     /// Its path below the library's folder.
     pub name: Vec<u8>,
-    /// The path of its picture, the `poster.jpg` in it.
+    /// The path of its poster, the `poster.jpg` in it.
     pub poster: Option<Vec<u8>>,
 }
 
-/// What a listing found. Folders and videos are in natural order: without regard to case, and 2 before 10.
+/// A listing. Folders and videos are in natural order: case-insensitive, and 2 before 10.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The folders in the folder. Empty for a walk of the whole tree.
+    /// The folders in the folder. Empty for a walk of the tree.
     pub folders: Vec<Folder>,
-    /// The videos in the folder, or in the tree: there, a folder's folders come before its own videos.
+    /// The videos in the folder or the tree. In a tree, a folder's subfolders come before its own videos.
     pub videos: Vec<Video>,
-    /// What is missing from it.
+    /// The omissions.
     pub left_out: LeftOut,
 }
 
-/// What a listing left out, and why. [`fmt::Display`] is a sentence for a person, empty when it is everything.
+/// The omissions of a listing. [`fmt::Display`] is a sentence for the user, empty if there are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Folders that couldn't be read.
+    /// Number of unreadable folders.
     pub unreadable: usize,
-    /// Folders that lie deeper than [`Limits::depth`].
+    /// Number of folders deeper than [`Limits::depth`].
     pub too_deep: usize,
-    /// There are more files than [`Limits::entries`].
+    /// There are more entries than [`Limits::entries`].
     pub too_many: bool,
     /// It took longer than [`Limits::time`].
     pub too_slow: bool,
 }
 
-/// Where a listing ends at the latest.
+/// The limits of a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Directory entries looked at, over all folders.
+    /// Directory entries in all folders.
     pub entries: usize,
-    /// Folders within folders.
+    /// Nesting of folders.
     pub depth: usize,
-    /// Time, looked at between two entries: a system call that hangs is not cut short by it.
+    /// Time, checked between entries: it doesn't interrupt a system call that hangs.
     pub time: Duration,
 }
 
@@ -96,37 +95,37 @@ impl Default for Limits {
 }
 
 impl Library {
-    /// What is in `folder`, a path below the library's folder; the empty path is the library's own.
+    /// Lists `folder`, a path below the library's folder; the empty path is the library's own.
     ///
     /// **A video** is a file mp4, m4v, mov, webm, mkv, avi, ogv, mpg, mpeg, m2ts, 3gp, or `.ts` without an `.m3u8` in
     /// its folder; an `.m3u8` that is its folder's only one, or a master playlist, stands for the folder's segments.
     ///
     /// # Errors
-    /// [`OpenError`], when there is no such folder or it can't be read.
+    /// [`OpenError`], if there is no such folder or it is unreadable.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|root| Survey::new(root, Limits::default()).list(folder))
+        self.survey(|root| Survey::new(root, Limits::default()).list(folder))
     }
 
-    /// Every video in `folder` and below it. A folder that several names lead to is walked once, by the
-    /// name nearest to the top.
+    /// Lists all videos in `folder` and below it. A folder with several names, by links, is walked once, by the name
+    /// nearest to the top.
     ///
     /// # Errors
-    /// [`OpenError`], when `folder` itself is not there or can't be read; one below it that can't is left out.
+    /// [`OpenError`], if there is no such folder or it is unreadable. Unreadable folders below it are omitted.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|root| Survey::new(root, Limits::default()).walk(folder))
+        self.survey(|root| Survey::new(root, Limits::default()).walk(folder))
     }
 
-    /// Looks once, and once more where nothing was found because the folder's handle is dead.
-    fn look(&self, survey: impl Fn(Root<'_>) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
+    /// Runs `survey`, and again if it found nothing because the folder's handle is stale.
+    fn survey(&self, survey: impl Fn(Root<'_>) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
         let handle = self.handle();
         let outcome = survey(self.root(&handle));
         let found = matches!(&outcome, Ok(listing) if !(listing.folders.is_empty() && listing.videos.is_empty()));
-        // A folder that was deleted lists as an empty one.
+        // A deleted folder lists as an empty one.
         if !found && self.reopen_if_dead(&handle) { survey(self.root(&self.handle())) } else { outcome }
     }
 }
 
-/// One listing on its way, and what it has used up of its limits.
+/// A listing in progress, with its use of the limits.
 struct Survey<'l> {
     root: Root<'l>,
     limits: Limits,
@@ -135,7 +134,7 @@ struct Survey<'l> {
     left_out: LeftOut,
 }
 
-/// What the names in a folder are, before it is known what belongs to what. The names are without their folder.
+/// The names in a folder by kind, without the folder's path.
 #[derive(Default)]
 struct Names {
     folders: Vec<Vec<u8>>,
@@ -166,7 +165,7 @@ impl<'l> Survey<'l> {
     }
 
     fn walk(mut self, folder: &[u8]) -> Result<Listing, OpenError> {
-        /// A folder to look at, or videos that come after everything in the folders beside them.
+        /// A folder to list, or videos to append after the folders beside them.
         enum Ahead {
             Folder(Vec<u8>, usize),
             Videos(Vec<Video>),
@@ -185,7 +184,7 @@ impl<'l> Survey<'l> {
             let (folders, found) = match self.folder(&name) {
                 Ok(found) => found,
                 Err(error) if depth == 0 => return Err(error),
-                // It vanished since its name was read.
+                // It was deleted after its name was read.
                 Err(OpenError::NotFound) => continue,
                 Err(_) => {
                     self.left_out.unreadable += 1;
@@ -197,7 +196,7 @@ impl<'l> Survey<'l> {
                 match self.identity(&name) {
                     Ok(identity) if !seen.insert(identity) => {}
                     _ if depth == self.limits.depth => self.left_out.too_deep += 1,
-                    // Whatever is wrong with it shows when it is read.
+                    // An error of `identity` shows again when the folder is read.
                     _ => ahead.push(Ahead::Folder(name, depth + 1)),
                 }
             }
@@ -209,7 +208,7 @@ impl<'l> Survey<'l> {
     fn folder(&mut self, folder: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
         let mut names = self.names(folder)?;
         let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
-        // `subs`, in any case, is no folder of its own: what is in it belongs to the films beside it.
+        // The subtitles in `subs`, in any case, belong to the films beside it. It is listed only if it has more.
         let (subs, mut folders): (Vec<_>, Vec<_>) =
             names.folders.drain(..).partition(|name| name.eq_ignore_ascii_case(b"subs"));
         for name in subs {
@@ -234,7 +233,7 @@ impl<'l> Survey<'l> {
             1 => found.append(&mut names.playlists),
             _ => found.extend(names.playlists.into_iter().filter(|list| self.is_master(&join(folder, &list.name)))),
         }
-        // The extension counts last: `Film.mp4` comes before `Film 2.mp4`.
+        // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
         found.sort_by_cached_key(|file| natural_key(stem(&file.name), &file.name));
         let posters = posters_by_stem(&names.posters);
         let shared = names.posters.iter().find(|name| *name == b"poster.jpg");
@@ -247,7 +246,7 @@ impl<'l> Survey<'l> {
         found.into_iter().map(video).collect()
     }
 
-    /// Reads a folder, as far as the limits go.
+    /// Reads a folder, within the limits.
     fn names(&mut self, folder: &[u8]) -> Result<Names, OpenError> {
         if !folder.is_empty() && !is_served(folder) {
             return Err(OpenError::NotFound);
@@ -268,7 +267,7 @@ impl<'l> Survey<'l> {
 
     fn is_used_up(&mut self) -> bool {
         self.left_out.too_many |= self.entries == self.limits.entries;
-        // A clock is read every 64 entries; it costs more than the rest of an entry.
+        // Only every 64 entries, because reading the clock costs more than the rest of an entry.
         self.left_out.too_slow |= self.entries.is_multiple_of(64) && Instant::now() >= self.until;
         if !self.left_out.too_many {
             self.entries += 1;
@@ -276,7 +275,7 @@ impl<'l> Survey<'l> {
         self.left_out.too_many || self.left_out.too_slow
     }
 
-    /// Files whose kind doesn't matter here, and links that lead nowhere or out, are passed over.
+    /// Adds an entry to `names`. Other files, dangling links and links out of the folder are skipped.
     fn sort_in(&self, names: &mut Names, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
         let Ok(file_type) = entry.file_type() else { return };
         let kind = Kind::of(&name);
@@ -287,7 +286,7 @@ impl<'l> Survey<'l> {
         } else if file_type.is_dir() {
             return names.folders.push(name);
         } else {
-            // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
+            // A link, or a file system without file types; the handle refuses links out of the folder.
             match self.root.metadata(&join(folder, &name)) {
                 Ok(metadata) if metadata.is_dir() => return names.folders.push(name),
                 Ok(metadata) if metadata.is_file() => Some(metadata),
@@ -309,7 +308,7 @@ impl<'l> Survey<'l> {
         }
     }
 
-    /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
+    /// Whether an HLS playlist is a master (RFC 8216 §4.3.4), by its first 16 KiB.
     fn is_master(&self, name: &[u8]) -> bool {
         let mut start = Vec::new();
         let Ok(open) = open_served(self.root, name) else { return false };
@@ -322,7 +321,7 @@ impl<'l> Survey<'l> {
         metadata.is_file().then_some(name)
     }
 
-    /// Which folder a name leads to, whatever links are on the way.
+    /// Device and inode of a folder, after all links.
     fn identity(&self, folder: &[u8]) -> Result<(u64, u64), OpenError> {
         use cap_std::fs::MetadataExt;
         let metadata = match folder {
@@ -334,15 +333,15 @@ impl<'l> Survey<'l> {
     }
 }
 
-/// What a file is to a listing, by its extension.
+/// The kind of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Video,
     TransportStream,
     Playlist,
-    /// A picture; of several for one film, the lowest counts.
+    /// A picture; of several for one film, the lowest is the poster.
     Poster(usize),
-    /// Subtitles; of two that differ in nothing else, the lower counts.
+    /// Subtitles; of two with the same stem, the lower is used.
     Subtitles(usize),
     Other,
 }
@@ -364,13 +363,13 @@ impl Kind {
         } else if let Some(rank) = place(&POSTERS) {
             Self::Poster(rank)
         } else {
-            // As they are spelt where they are served: `/subtitles/` looks for these four.
+            // `/subtitles/` looks for these spellings only.
             let spelt = extension == extension.to_ascii_lowercase() || extension == extension.to_ascii_uppercase();
             place(&SUBTITLES).filter(|_| spelt).map_or(Self::Other, Self::Subtitles)
         }
     }
 
-    /// The place among files that differ in their extension alone.
+    /// The rank among files that differ only in their extension.
     fn rank(name: &[u8]) -> usize {
         match Self::of(name) {
             Self::Poster(rank) | Self::Subtitles(rank) => rank,
@@ -390,11 +389,11 @@ fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
     by_stem
 }
 
-/// Which subtitles belong to which film, by the film's stem. Of the films whose stem begins a name it is the longest:
-/// `film.en.srt` is the English of `film.mp4`, unless there is a `film.en.mp4`.
+/// The subtitles by film's stem. Subtitles belong to the film with the longest matching stem: `film.en.srt` to
+/// `film.mp4`, unless there is a `film.en.mp4`.
 fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>) -> HashMap<Vec<u8>, Vec<Sidecar>> {
     let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
-    // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
+    // `film.en.srt` and `film.en.vtt` have the same URL. The WebVTT is used.
     subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));
     subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();

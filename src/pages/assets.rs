@@ -1,6 +1,6 @@
-//! The pages' own files, in the binary: styles, scripts and the icon.
+//! The pages' styles, scripts and icon, embedded in the binary.
 //!
-//! Their tag is a hash of their content, and a browser asks for it each time, so that an update is seen at once.
+//! The tag is a hash of the content, and browsers revalidate it each time, so that an update takes effect at once.
 
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ const ASSETS: &[(&[u8], &str, &[u8])] = &[
     (b"icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
 ];
 
-/// The response to a GET of `/assets/<name>`; `None` when there is no such file.
+/// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
     let (_, content_type, content) = ASSETS.iter().find(|(known, ..)| *known == name)?;
     let mut validators = Validators::new(content.len() as u64, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
@@ -32,7 +32,7 @@ pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
     Some(response.with("ETag", validators.etag).with("Cache-Control", "no-cache"))
 }
 
-/// FNV-1a, 64 bits: a fingerprint, no secret.
+/// FNV-1a, 64 bits: a fingerprint, not cryptographic.
 pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

@@ -1,21 +1,19 @@
-//! Names where they land: in a page's text, in its attributes, in its addresses.
+//! Escaping of names in a page's text, attributes and URLs.
 //!
-//! A name is bytes that anybody may have chosen. As text it is shown lossily, and nothing in it is markup; in an address
-//! every byte survives.
+//! A name is arbitrary, untrusted bytes. Text shows them lossily; a URL keeps every byte.
 
 use std::fmt::{self, Write};
 
 use crate::http::target;
 
-/// A name for text and for quoted attributes. Invalid UTF-8 and control characters become U+FFFD.
+/// A name in text or in a quoted attribute. Invalid UTF-8 and control characters become U+FFFD.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'n>(
     /// The name.
     pub &'n [u8],
 );
 
-/// A path for an address: in a path, or as the value of a query, with `/` left as it is. What comes out has no character
-/// that means anything to HTML.
+/// A name in the path or the query of a URL. `/` stays; no character is special in HTML.
 #[derive(Debug, Clone, Copy)]
 pub struct Url<'n>(
     /// The path.

@@ -1,8 +1,8 @@
-//! The gallery: what is in a folder, as cards.
+//! The gallery: a folder's contents as cards.
 //!
-//! Ten thousand of them are one page of less than 3 MB, so that a card is terse: no closing `li`, no quotes where none
-//! are needed, a class for the hue. No `<video>` and no picture that isn't in sight: a browser has six connections to a
-//! host, and the film needs one. What one has watched is the browser's own knowledge; `gallery.js` draws it in.
+//! Ten thousand cards fit in a page of 3 MB, so their HTML is terse: no closing `li`, no needless quotes, a class for
+//! the hue. There is no `<video>`, and pictures load lazily: a browser has six connections to a host, and the film
+//! needs one. The progress of each video is known only to the browser; `gallery.js` adds it.
 
 use super::escape::{Text, Url};
 use super::{BRAND, count, day, document, picture, size};
@@ -26,7 +26,8 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
         page += &format!("<p class=notice>{}</p>\n", listing.left_out);
     }
     page += &format!(
-        "<section id=continue data-below=\"/watch/{}\" hidden><h2>Continue watching</h2><ul class=cards role=list></ul></section>\n",
+        "<section id=continue data-below=\"/watch/{}\" hidden><h2>Continue watching</h2>\
+         <ul class=cards role=list></ul></section>\n",
         if folder.is_empty() { String::new() } else { format!("{}/", Url(folder)) }
     );
     if !listing.folders.is_empty() {
@@ -40,10 +41,10 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
         page += "</ul></section>\n";
     }
     if listing.videos.is_empty() && listing.folders.is_empty() {
-        page += "<p class=empty>There are no videos here yet. Copy some into the folder (mp4, webm, mkv, mov and others) \
-                 and load this page again.</p>\n";
+        page += "<p class=empty>There are no videos here yet. Copy some into the folder (mp4, webm, mkv, mov and \
+                 others) and reload the page.</p>\n";
     }
-    page += "<p class=empty id=nothing hidden>Nothing on this page has that name.</p>\n</main>";
+    page += "<p class=empty id=nothing hidden>No matches on this page.</p>\n</main>";
     document(title, "gallery.js", &page)
 }
 
@@ -61,7 +62,7 @@ fn summary(folder: &[u8], listing: &Listing) -> String {
     parts.join(" \u{b7} ")
 }
 
-/// The way from the top to this folder; nothing at the top.
+/// The folders above this one as links; empty at the top.
 fn breadcrumbs(folder: &[u8]) -> String {
     if folder.is_empty() {
         return String::new();
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_says_what_the_video_is() {
+    fn a_card_has_title_size_date_and_picture() {
         let subtitles = vec![Sidecar { name: b"a/film.en.srt".to_vec(), tag: "en".into() }];
         let film = Video { poster: Some(b"a/film 1.jpg".to_vec()), subtitles, ..video(b"a/film 1.mp4") };
         let want = "<li><a href=\"/watch/a/film%201.mp4\"><img src=\"/video/a/film%201.jpg\" alt=\"\" loading=lazy>\

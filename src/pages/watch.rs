@@ -1,7 +1,7 @@
-//! The player: one video, as large as it can be, and the ways on where a browser can't play it.
+//! The player: one video, and links for other players.
 //!
-//! The browser's own controls do most of it. `player.js` adds what a person expects besides: it resumes, plays the next
-//! episode, listens to keys, comes back after a broken connection, and says so when the browser can't decode.
+//! The browser has the controls. `player.js` adds resuming, the next episode, keyboard shortcuts, reconnecting, and a
+//! message when the browser can't decode the video.
 
 use super::escape::{Text, Url};
 use super::{day, document, size};
@@ -9,9 +9,9 @@ use crate::library::listing::path::{base, parent, stem, title};
 use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
 
-/// The page of `video`, which stands between `previous` and `next` in its folder.
+/// The page of `video`, with links to the `previous` and `next` one in its folder.
 ///
-/// The `<source>` has no type: for one that they don't know, as MKV's, browsers refuse what they could play.
+/// The `<source>` has no type: browsers refuse types they don't know, such as MKV's, even if they could play the file.
 pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
     let folder = parent(&video.name);
     let title = title(&video.name);
@@ -28,18 +28,18 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
          <div class=stage><video id=film controls playsinline preload=metadata data-watch=\"/watch/{url}\"\
          {poster} aria-labelledby=title><source src=\"/video/{url}\">{tracks}</video>\
          <p id=notice role=status hidden></p>\
-         <section id=trouble class=notice role=alert hidden><p></p><div id=trouble-ways class=ways>{ways}</div></section>\
-         </div>\n\
+         <section id=trouble class=notice role=alert hidden><p></p>\
+         <div id=trouble-ways class=ways>{ways}</div></section></div>\n\
          <div class=under><div class=heading><h1 id=title><bdi>{}</bdi></h1>\
          <p class=quiet id=facts>{} \u{b7} {}</p></div>\n<nav id=pager aria-label=\"In this folder\">{}{}</nav>\n\
          <div class=tools>\
-         <label class=tool><input type=checkbox id=go-on checked> Play the next one</label>\
+         <label class=tool><input type=checkbox id=go-on checked> Autoplay next</label>\
          <label class=tool>Speed <select id=speed><option value=0.5>0.5\u{d7}<option value=0.75>0.75\u{d7}\
          <option value=1 selected>1\u{d7}<option value=1.25>1.25\u{d7}<option value=1.5>1.5\u{d7}\
          <option value=1.75>1.75\u{d7}<option value=2>2\u{d7}</select></label>\
          <button class=tool id=pip hidden>Picture in picture</button>\
          <button class=tool id=help aria-haspopup=dialog>Keyboard</button>\
-         <details class=menu><summary class=tool>Play it elsewhere</summary>\
+         <details class=menu><summary class=tool>Other players</summary>\
          <div id=menu-ways class=ways>{ways}</div></details></div></div>\n</main>\n{KEYS}",
         Text(title),
         size(video.size),
@@ -51,7 +51,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
     document(title, "player.js", &page)
 }
 
-/// The three ways on: a player of its own, the address, the file.
+/// The alternatives to playing here: a playlist for VLC, the URL, a download.
 fn ways(video: &Video) -> String {
     let url = Url(&video.name);
     format!(
@@ -67,7 +67,7 @@ fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
     format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
 }
 
-/// The subtitles of a sidecar, whose address ends in `.vtt` whatever the file is.
+/// The track of a sidecar. Its URL always ends in `.vtt`.
 fn track(sidecar: &Sidecar) -> String {
     let label = label(&sidecar.tag);
     format!(
@@ -78,18 +78,18 @@ fn track(sidecar: &Sidecar) -> String {
     )
 }
 
-/// The list of keys, shown by `?`.
+/// The list of keyboard shortcuts, shown by `?`.
 const KEYS: &str = "<dialog id=keys aria-labelledby=keys-title><h2 id=keys-title>Keyboard</h2><dl>\
      <dt><kbd>Space</kbd> <kbd>K</kbd><dd>play or pause\
-     <dt><kbd>\u{2190}</kbd> <kbd>\u{2192}</kbd><dd>5 seconds back, on\
-     <dt><kbd>J</kbd> <kbd>L</kbd><dd>10 seconds back, on\
-     <dt><kbd>\u{2191}</kbd> <kbd>\u{2193}</kbd><dd>louder, quieter\
-     <dt><kbd>M</kbd><dd>sound off, on\
+     <dt><kbd>\u{2190}</kbd> <kbd>\u{2192}</kbd><dd>5 seconds back, forward\
+     <dt><kbd>J</kbd> <kbd>L</kbd><dd>10 seconds back, forward\
+     <dt><kbd>\u{2191}</kbd> <kbd>\u{2193}</kbd><dd>volume up, down\
+     <dt><kbd>M</kbd><dd>mute, unmute\
      <dt><kbd>F</kbd><dd>full screen\
      <dt><kbd>C</kbd><dd>subtitles\
      <dt><kbd>P</kbd> <kbd>N</kbd><dd>previous, next video\
      <dt><kbd>&lt;</kbd> <kbd>&gt;</kbd><dd>slower, faster\
-     <dt><kbd>0</kbd> \u{2026} <kbd>9</kbd><dd>to 0 % \u{2026} 90 %\
+     <dt><kbd>0</kbd> \u{2026} <kbd>9</kbd><dd>go to 0 % \u{2026} 90 %\
      <dt><kbd>?</kbd><dd>this list</dl>\
      <form method=dialog><button class=button>Close</button></form></dialog>";
 
@@ -113,7 +113,8 @@ mod tests {
             "poster=\"/video/s%201/poster.jpg\"",
             "<source src=\"/video/s%201/e2.mp4\">",
             "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\">",
-            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" label=\"Portuguese (Brazil, forced)\">",
+            "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" \
+             label=\"Portuguese (Brazil, forced)\">",
             "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
             "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
             "href=\"/playlist.m3u?path=s%201/e2.mp4\"",

@@ -1,4 +1,4 @@
-//! The routes to what is around a film: its subtitles, and the lists of films for players and programs.
+//! The routes of subtitles, playlists and the API.
 
 use std::io::Read;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::representation::validated;
 use crate::{api, playlist, subtitles};
 
 impl Site {
-    /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, or else `<name>.srt`, as clean WebVTT.
+    /// `/subtitles/<name>.vtt`: the file `<name>.vtt` or `<name>.srt` as WebVTT.
     pub(super) fn subtitles(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
         let none = || Response::text(404, "There are no such subtitles.");
         let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
@@ -35,7 +35,7 @@ impl Site {
         match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
             Err(error) => self.failed(&OpenError::Unavailable(error), name),
             Ok(read) if read as u64 > subtitles::MAX_SIZE => {
-                Response::text(404, "The file is larger than subtitles are; it is under /video/ as it is.")
+                Response::text(404, "The file is too large for subtitles. The original is under /video/.")
             }
             Ok(_) => {
                 let body = Body::Bytes(subtitles::to_webvtt(&bytes).into_bytes().into());
@@ -44,15 +44,15 @@ impl Site {
         }
     }
 
-    /// `/playlist.m3u`: every video, or with `?path=` those in a folder and below it, or a single one.
+    /// `/playlist.m3u`: all videos, or with `?path=` those below a folder, or a single one.
     pub(super) fn playlist(&self, path: &[u8], authority: &str) -> Response {
         if authority.is_empty() {
-            return Response::text(400, "A playlist has absolute addresses; the request must say its Host.");
+            return Response::text(400, "A playlist has absolute URLs. The request needs a Host field.");
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
         let (names, left_out) = match self.library.walk(folder) {
             Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
-            // No folder is called so, perhaps a video is.
+            // There is no such folder, but there may be such a video.
             Err(OpenError::NotFound) => match self.library.open_file(path) {
                 Ok(_) => (vec![path.to_vec()], String::new()),
                 Err(error) => return self.failed(&error, path),
@@ -60,13 +60,13 @@ impl Site {
             Err(error) => return self.failed(&error, folder),
         };
         let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
-        // A browser is to hand it to a player, rather than play it.
+        // As an attachment, so that a browser hands it to a player.
         let file = [if folder.is_empty() { b"playlist" } else { folder }, b".m3u"].concat();
         let disposition = content_disposition::attachment(as_path(&file));
         made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition)
     }
 
-    /// `/api/videos`: every video, for programs.
+    /// `/api/videos`: all videos as JSON.
     pub(super) fn api(&self) -> Response {
         let listing = match self.library.walk(b"") {
             Ok(listing) => listing,
@@ -75,7 +75,7 @@ impl Site {
         match api::json(&listing.videos) {
             Ok(json) => made("application/json", json),
             Err(error) => {
-                log::error!("the videos can't be written as JSON: {error}");
+                log::error!("can't write the list of videos as JSON: {error}");
                 Response::text(500, "The videos can't be listed.")
             }
         }

@@ -1,4 +1,4 @@
-//! The routes to what a person sees: the gallery and the player.
+//! The routes of the gallery and the player.
 
 use super::Site;
 use crate::http::response::Response;
@@ -7,7 +7,7 @@ use crate::library::listing::path::parent;
 use crate::pages;
 
 impl Site {
-    /// `/` and `/?path=<folder>`: the gallery of a folder, whose name may end in one `/`.
+    /// `/` and `/?path=<folder>`: the gallery of a folder. Its name may end in one `/`.
     pub(super) fn gallery(&self, folder: &[u8]) -> Response {
         let folder = folder.strip_suffix(b"/").unwrap_or(folder);
         match self.library.list(folder) {
@@ -29,16 +29,18 @@ impl Site {
         pages::response(200, pages::watch::page(&videos[at], previous, videos.get(at + 1)))
     }
 
-    /// The page that says why there is no listing. A folder that may not be read is no secret, but out of order.
+    /// The error page for a folder. One without read permission is a fault of the setup, hence 503 and not 403.
     fn no_listing(&self, error: &OpenError, name: &[u8]) -> Response {
         self.complain(error, name);
         match error {
-            OpenError::NotFound | OpenError::LeadsOut => {
-                pages::sentence(404, "Not here", "There is no such folder or video. It may have been moved or renamed.")
-            }
+            OpenError::NotFound | OpenError::LeadsOut => pages::sentence(
+                404,
+                "Not found",
+                "There is no such folder or video. It may have been moved or renamed.",
+            ),
             OpenError::Forbidden | OpenError::Unavailable(_) => {
                 let sentence = "The server can\u{2019}t read this folder right now. Try again in a few seconds.";
-                pages::sentence(503, "Out of reach", sentence).retry_soon()
+                pages::sentence(503, "Unavailable", sentence).retry_soon()
             }
         }
     }
@@ -56,7 +58,7 @@ mod tests {
     use std::time::SystemTime;
     use tempfile::TempDir;
 
-    /// A site over a folder of a test's own.
+    /// A site over a temporary folder.
     struct Place {
         site: Site,
         _folder: TempDir,

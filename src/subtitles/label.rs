@@ -1,23 +1,23 @@
-//! What a subtitle is called: `pt-BR.forced`, as file names have it, is "Portuguese (Brazil, forced)" to a person and
-//! `pt-BR` to a browser.
+//! Labels of subtitles: `pt-BR.forced` in a file name is labelled "Portuguese (Brazil, forced)", and its language is
+//! `pt-BR`.
 //!
-//! The first part of a tag that is a language is the language. `hi` is Hindi there, and the hearing impaired behind
-//! one. What is neither language nor mark is kept as it is: the tag is a person's word too.
+//! The first language in a tag is the language. `hi` is Hindi in its place, and hearing impaired after a language.
+//! Parts that are neither language nor mark are kept as they are.
 
 use oxilangtag::LanguageTag;
 
-/// A subtitle's name for people and for browsers.
+/// A subtitle's language and label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// The language as a BCP 47 tag, for `srclang`; `und` when the name says none.
+    /// The language as a BCP 47 tag, for `srclang`; `und` if unknown.
     pub lang: String,
-    /// The language and what sets this one apart, in English.
+    /// The language and its details, in English.
     pub label: String,
 }
 
-/// The languages of ISO 639-1 and a few more: their BCP 47 code, their codes of three letters in ISO 639-2 (two of them
-/// where libraries and linguists disagree), and what people call them. The crates that have this table cost a megabyte
-/// of the binary and overflow a worker's stack in a debug build, or call Romanian "Moldavian, Moldovan".
+/// The languages of ISO 639-1 and a few more: BCP 47 code, codes of three letters in ISO 639-2 (for some there are
+/// two), and common name. Crates with this table add a megabyte to the binary and overflow a worker's stack in a debug
+/// build, or call Romanian "Moldavian, Moldovan".
 const LANGUAGES: &str = "\
     aa aar Afar, ab abk Abkhazian, ae ave Avestan, af afr Afrikaans, ak aka Akan, am amh Amharic, \
     an arg Aragonese, ar ara Arabic, as asm Assamese, av ava Avaric, ay aym Aymara, az aze Azerbaijani, \
@@ -52,11 +52,11 @@ const LANGUAGES: &str = "\
     vi vie Vietnamese, vo vol Volapük, wa wln Walloon, wo wol Wolof, xh xho Xhosa, yi yid Yiddish, \
     yo yor Yoruba, yue yue Cantonese, za zha Zhuang, zh zho/chi Chinese, zu zul Zulu";
 
-/// Codes that subtitles are called by and that are in no standard, or no longer.
+/// Codes in use for subtitles that are not, or no longer, in a standard.
 const ALIASES: &[(&str, &str)] =
     &[("chs", "zh-Hans"), ("cht", "zh-Hant"), ("iw", "he"), ("pb", "pt-BR"), ("pob", "pt-BR")];
 
-/// Marks that tell apart two subtitles of one language; an empty one says nothing.
+/// Marks that distinguish subtitles of one language, with their labels; `default` has none.
 const MARKS: &[(&str, &str)] = &[
     ("forced", "forced"),
     ("sdh", "hearing impaired"),
@@ -66,8 +66,8 @@ const MARKS: &[(&str, &str)] = &[
     ("default", ""),
 ];
 
-/// Regions and scripts that subtitles are made for; the others are shown as their code. (ISO 3166's own names, which
-/// the libraries have, are those of treaties: "United Kingdom of Great Britain and Northern Ireland (the)".)
+/// Names of regions and scripts; others are shown as their code. (Crates have ISO 3166's official names, such as
+/// "United Kingdom of Great Britain and Northern Ireland (the)".)
 const PLACES: &[(&str, &str)] = &[
     ("419", "Latin America"),
     ("AR", "Argentina"),
@@ -106,7 +106,7 @@ const PLACES: &[(&str, &str)] = &[
     ("Latn", "Latin"),
 ];
 
-/// The name of the subtitle `film.<tag>.srt`; `tag` is empty for `film.srt`.
+/// The label of the subtitle `film.<tag>.srt`; `tag` is empty for `film.srt`.
 ///
 /// ```
 /// let label = filmstrip::subtitles::label::label("pt-BR");
@@ -138,7 +138,7 @@ pub fn label(tag: &str) -> Label {
     Label { lang, label }
 }
 
-/// A language, and where or how it is spoken or written.
+/// A language with its region and script.
 struct Spoken {
     tag: String,
     name: String,
@@ -146,7 +146,7 @@ struct Spoken {
 }
 
 impl Spoken {
-    /// Reads a BCP 47 tag, also with `_` for `-`, a code of three letters, or a language's English name.
+    /// Parses a BCP 47 tag, also with `_` for `-`, a code of three letters, or a language's English name.
     fn from_part(part: &str) -> Option<Self> {
         let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(part));
         let written = alias.map_or(part.replace('_', "-"), |(_, tag)| (*tag).to_owned());
@@ -165,7 +165,7 @@ impl Spoken {
     }
 }
 
-/// The BCP 47 code and the English name of the language that `word` is a code or the name of.
+/// The BCP 47 code and the English name of the language with the code or name `word`.
 fn language(word: &str) -> Option<(&'static str, &'static str)> {
     LANGUAGES.split(", ").find_map(|row| {
         let (code, rest) = row.split_once(' ')?;
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_tag_has_a_name_for_people_and_one_for_browsers() {
+    fn every_tag_has_a_language_and_a_label() {
         let rows = [
             ("", "und", "Subtitles"),
             ("en", "en", "English"),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_up_can_be_found() {
+    fn every_row_of_the_tables_is_found() {
         for row in LANGUAGES.split(", ") {
             let (code, name) = row.split_once(' ').map(|(code, rest)| (code, rest.split_once(' ').unwrap().1)).unwrap();
             assert_eq!(language(code), Some((code, name)));

@@ -1,37 +1,37 @@
-//! The text of a cue, made harmless: the tags of WebVTT stay and are balanced, other markup goes or is shown as it is.
+//! Sanitizes the text of a cue: WebVTT's tags are kept and balanced, other markup is dropped or escaped.
 //!
-//! | in the file | in the cue |
+//! | input | output |
 //! |---|---|
-//! | `<i>`, `<b>`, `<u>`, and WebVTT's `<c>`, `<v>`, `<lang>`, `<ruby>`, `<rt>` | kept, in lower case, each closed |
+//! | `<i>`, `<b>`, `<u>`, and WebVTT's `<c>`, `<v>`, `<lang>`, `<ruby>`, `<rt>` | kept, in lower case, all closed |
 //! | `<br>` | a new line |
-//! | `<font>`, `<s>`, `<span>` | its content |
-//! | `{\an8}` and the like of Advanced SubStation | nothing; 4 to 6 put the cue in the middle, 7 to 9 on top |
-//! | `<00:01.000>` of WebVTT's karaoke | nothing of it |
-//! | any other `<`, `>` or `&` | itself, escaped; the character references of WebVTT stay |
+//! | `<font>`, `<s>`, `<span>` | only their content |
+//! | `{\an8}` and other overrides of Advanced SubStation | dropped; `\an4` to `9` move the cue to middle or top |
+//! | `<00:01.000>` of WebVTT's karaoke | dropped |
+//! | any other `<`, `>` or `&` | escaped, except WebVTT's character references |
 
-/// Tags of WebVTT that are kept.
+/// Tags of WebVTT to keep.
 const KEPT: &[&str] = &["i", "b", "u", "c", "v", "lang", "ruby", "rt"];
 
-/// Tags of HTML that say how a text looks; the text is kept.
+/// Tags of HTML to drop without their content.
 const STRIPPED: &[&str] = &["font", "s", "span"];
 
-/// Character references of WebVTT that stay as they are. (WebVTT knows HTML's other ones too; nobody writes them.)
+/// Character references to keep. (WebVTT has all of HTML's, but files use only these.)
 const REFERENCES: &[&str] = &["&amp;", "&lt;", "&gt;", "&lrm;", "&rlm;", "&nbsp;"];
 
-/// Tags that are open at once, at most. No film needs more, and a file that is made to be slow has millions.
+/// The maximum nesting of tags, against files made to be slow.
 const MAX_DEPTH: usize = 8;
 
-/// A cue's text, clean.
+/// A cue's sanitized text.
 pub struct Clean {
-    /// Its lines, none of them blank; empty when there is nothing to see.
+    /// Its lines, without blank ones; empty if there are no visible characters.
     pub text: String,
-    /// The cue setting that puts it where the file wants it.
+    /// The cue setting for its position.
     pub line: Option<&'static str>,
 }
 
-/// Cleans the text of a cue.
+/// Sanitizes the text of a cue.
 pub fn clean(lines: &[&str]) -> Clean {
-    // WebVTT §4.1 has it so.
+    // As WebVTT's parser does.
     let joined = lines.join("\n").replace('\0', "\u{fffd}");
     let mut cleaner = Cleaner { out: String::with_capacity(joined.len()), open: Vec::new(), line: None };
     let mut rest = joined.as_str();
@@ -57,7 +57,7 @@ struct Cleaner {
 }
 
 impl Cleaner {
-    /// Writes what the special character at the start of `rest` means; how many bytes that used up.
+    /// Handles the special character at the start of `rest`. Returns the number of bytes consumed.
     fn special(&mut self, rest: &str) -> usize {
         match rest.as_bytes()[0] {
             b'<' => {
@@ -87,7 +87,7 @@ impl Cleaner {
         1
     }
 
-    /// Does what a tag asks for; whether it is one.
+    /// Handles a tag. Returns whether it is a known one.
     fn tag(&mut self, tag: &str) -> bool {
         let (closing, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
         let (head, annotation) = tag.split_once([' ', '\t', '/']).unwrap_or((tag, ""));
@@ -123,7 +123,7 @@ impl Cleaner {
         self.out.push('>');
     }
 
-    /// Closes `name` and what was opened within it; a tag that isn't open closes nothing.
+    /// Closes `name` and the tags within it, if it is open.
     fn close(&mut self, name: &str) {
         if let Some(depth) = self.open.iter().rposition(|open| *open == name) {
             self.close_down_to(depth);
@@ -136,7 +136,7 @@ impl Cleaner {
         }
     }
 
-    /// `\an1` to `\an9` is where the text stands, as on a keypad.
+    /// `\an1` to `\an9` are positions, arranged as on a keypad.
     fn place(&mut self, overrides: &str) {
         let key = overrides.split_once("\\an").and_then(|(_, key)| key.bytes().next());
         match key {
@@ -147,8 +147,8 @@ impl Cleaner {
     }
 }
 
-/// What stands between `start`, the first character of `text`, and `end` on the same line. Nothing with another
-/// `start` in it, nor with the two hyphens that could become an arrow.
+/// The text between `start`, the first character of `text`, and `end` on the same line. `None` if there is another
+/// `start` in it, or two hyphens, which could become an arrow.
 fn enclosed(text: &str, start: char, end: char) -> Option<&str> {
     let inside = &text[1..];
     let at = inside.find([start, end, '\n'])?;
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_becomes_of_markup() {
+    fn markup_is_kept_dropped_or_escaped() {
         let rows = [
             ("plain", "plain"),
             ("<i>a</i> <b>b</b> <u>c</u>", "<i>a</i> <b>b</b> <u>c</u>"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_cue_stands() {
+    fn a_position_becomes_a_setting() {
         let rows = [
             ("{\\an8}a", Some(" line:0")),
             ("{\\fad(1,2)\\an9}a", Some(" line:0")),

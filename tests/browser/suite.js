@@ -91,7 +91,7 @@ export function suite(media, name, host) {
       assert.deepEqual(await page.locator('.listed b:visible').allTextContents(), ['Sample']);
       assert.equal(await page.locator('#found').textContent(), '1 found');
       await page.keyboard.type('xyz');
-      await page.getByText('Nothing on this page has that name.').waitFor();
+      await page.getByText('No matches on this page.').waitFor();
       await page.keyboard.press('Escape');
       await page.getByRole('link', { name: 'Show' }).click();
       await page.getByRole('heading', { name: 'Show', level: 1 }).waitFor();
@@ -133,7 +133,7 @@ export function suite(media, name, host) {
       assert.ok(Math.abs((await bar.evaluate((it) => it.value / it.max)) - left / 20) < 0.05);
       const row = page.getByRole('region', { name: 'Continue watching' }).or(page.locator('#continue'));
       assert.deepEqual(await row.locator('b').allTextContents(), ['Sample']);
-      await row.getByRole('button', { name: 'Forget where I was in Sample' }).click();
+      await row.getByRole('button', { name: 'Remove Sample' }).click();
       await row.waitFor({ state: 'hidden' });
       assert.equal(await page.locator('progress').count(), 0);
     });
@@ -146,10 +146,10 @@ export function suite(media, name, host) {
       await until('!film.paused && film.currentTime > 0.2');
       assert.equal(await page.title(), 'Episode 2 \u00b7 filmstrip');
       assert.equal(await page.evaluate("localStorage.getItem('filmstrip')"), '{}', 'what is finished is forgotten');
-      await page.getByLabel('Play the next one').uncheck();
+      await page.getByLabel('Autoplay next').uncheck();
       await until('film.ended');
       await page.reload();
-      assert.equal(await page.getByLabel('Play the next one').isChecked(), false);
+      assert.equal(await page.getByLabel('Autoplay next').isChecked(), false);
       await page.getByRole('link', { name: /Next/ }).click();
       await page.waitForURL(at('/watch/Show/episode%2010.mp4'));
       assert.equal(await page.locator('#next').count(), 0);
@@ -211,13 +211,13 @@ export function suite(media, name, host) {
       await page.keyboard.press('k');
       await page.keyboard.press('c');
       await until("film.querySelector('track').readyState === HTMLTrackElement.ERROR && film.currentTime > 0.5");
-      assert.equal(await page.getByText('The connection is gone').count(), 0);
+      assert.equal(await page.getByText('Connection lost').count(), 0);
     });
 
     test('the whole gallery and player can be reached by the tab key', async () => {
       for (const [path, wanted] of [
         ['/', ['Skip to the videos', 'filmstrip', 'Filter this page', 'Show', 'Sample']],
-        ['/watch/Show/Episode%202.mp4', ['Show', 'Previous', 'Next', 'Play the next one', 'Speed', 'Keyboard', 'Play it elsewhere']],
+        ['/watch/Show/Episode%202.mp4', ['Show', 'Previous', 'Next', 'Autoplay next', 'Speed', 'Keyboard', 'Other players']],
       ]) {
         await open(path);
         const reached = [];
@@ -238,7 +238,7 @@ export function suite(media, name, host) {
       await until('film.currentTime > 1');
       await film('film.playbackRate = 8');
       await server.stop('SIGKILL');
-      await page.getByText('The connection is gone.').waitFor();
+      await page.getByText('Connection lost.').waitFor();
       const broken = await film('film.currentTime');
       server = await serve(media.folder, server.port);
       await until(`film.currentTime > ${broken} + 1 && !film.paused`);
@@ -270,21 +270,21 @@ export function suite(media, name, host) {
       }
     });
 
-    test('a seek at the bound of connections plays on', async () => {
+    test('a seek at the connection limit plays on', async () => {
       tolerated = BROKEN;
       const usual = server;
       server = await serve(media.folder, 0, ['--max-connections', '3']);
-      const crowd = [];
+      const others = [];
       try {
         await open('/watch/Big.mp4');
         await page.keyboard.press('k');
         await until('film.currentTime > 1');
-        // Two others take a film and don't read it; with the browser's own stream that is all there is room for.
+        // Two others request a film and don't read it; with the browser's own stream, the limit is reached.
         for (let client = 0; client < 2; client++) {
           const socket = connect(server.port, '127.0.0.1');
           socket.pause();
           socket.write('GET /video/Big.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n');
-          crowd.push(socket);
+          others.push(socket);
         }
         for (const key of ['8', '2', '6']) {
           await page.keyboard.press(key);
@@ -293,7 +293,7 @@ export function suite(media, name, host) {
         await until('!film.paused && film.readyState > 2');
         assert.deepEqual(server.log.filter((line) => line.includes('" 503 ') || line.includes('turned away')), []);
       } finally {
-        crowd.forEach((socket) => socket.destroy());
+        others.forEach((socket) => socket.destroy());
         await server.stop('SIGKILL');
         server = usual;
       }
@@ -355,7 +355,7 @@ export function suite(media, name, host) {
 
     test('the three ways are in a menu always', async () => {
       await open('/watch/Sample.mp4');
-      await page.getByText('Play it elsewhere').click();
+      await page.getByText('Other players').click();
       const download = page.waitForEvent('download');
       await page.locator('.menu').getByRole('link', { name: 'Download' }).click();
       assert.equal((await download).suggestedFilename(), 'Sample.mp4');
@@ -402,7 +402,7 @@ export function suite(media, name, host) {
           await page.setViewportSize({ width: 360, height: 740 });
           await open(path);
           if (path.endsWith('.avi')) await page.getByRole('alert').waitFor();
-          if (path.startsWith('/watch')) await page.getByText('Play it elsewhere').click();
+          if (path.startsWith('/watch')) await page.getByText('Other players').click();
           const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
           assert.equal(await page.evaluate(wide), 0, path);
           const { violations } = await axe(page);

@@ -1,4 +1,4 @@
-//! What the integration tests share: a folder, a server over it, and a client that believes nothing.
+//! Shared by the integration tests: a folder, a server, and a strict client.
 #![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use filmstrip::{Config, Handle, Server, Stopped};
 use tempfile::TempDir;
 
-/// How long a test waits for what must come; generous, since it only ends a test that has failed anyway.
+/// How long a test waits at most; generous, because only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder of a test's own, removed when it is dropped.
+/// A temporary folder.
 pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        // Readable for a program that a test runs as another user, too.
+        // So that a test may run a program as another user.
         let readable = fs::Permissions::from_mode(0o755);
         Self(tempfile::Builder::new().prefix("filmstrip-").permissions(readable).tempdir().unwrap())
     }
@@ -43,7 +43,7 @@ impl Folder {
     }
 }
 
-/// Bytes that differ wherever a mistake of some offset could hide.
+/// Random-looking bytes, so that wrong offsets show.
 pub fn film(length: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -57,7 +57,7 @@ pub fn film(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A server inside the test, on a port of its own.
+/// A server inside the test's process, on a free port.
 pub struct Running {
     pub address: SocketAddr,
     pub handle: Handle,
@@ -78,7 +78,7 @@ impl Running {
         Self { address, handle, thread: Some(thread) }
     }
 
-    /// Stops it as a signal would, and waits for its end.
+    /// Drains it like a signal, and waits for its end.
     pub fn stop(mut self) -> Stopped {
         self.handle.stop();
         self.thread.take().unwrap().join().unwrap()
@@ -94,7 +94,7 @@ impl Drop for Running {
     }
 }
 
-/// The real program in a process of its own.
+/// The program in a process of its own.
 pub struct Program {
     pub child: Child,
     pub address: SocketAddr,
@@ -138,7 +138,7 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// The descriptor that it would open next; it may have inherited higher ones.
+    /// The lowest free descriptor; it may have inherited higher ones.
     pub fn next_descriptor(&self) -> u64 {
         let is_free = |number: &u64| fs::read_link(format!("/proc/{}/fd/{number}", self.child.id())).is_err();
         (0..).find(is_free).unwrap()
@@ -172,7 +172,7 @@ impl Drop for Program {
     }
 }
 
-/// Asks until the answer is yes; fails the test when it never is.
+/// Waits until `holds` does.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -181,7 +181,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// An answer as it came over the wire.
+/// A response as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -190,7 +190,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a field, which must not be there twice.
+    /// The value of a field, which must not be repeated.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut values = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
@@ -203,7 +203,7 @@ impl Answer {
     }
 }
 
-/// A connection of a client that reads exactly what it was promised.
+/// A client's connection. It reads exactly the announced bytes.
 pub struct Client {
     pub stream: TcpStream,
     reader: BufReader<TcpStream>,
@@ -287,7 +287,7 @@ impl Client {
         matches!(read, Ok(0)).then_some(())
     }
 
-    /// All that still comes, until the connection ends in whatever way; that it doesn't is a failure.
+    /// All bytes until the connection ends, cleanly or not; panics if it doesn't end.
     pub fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         if let Err(error) = self.reader.read_to_end(&mut rest) {
@@ -297,7 +297,7 @@ impl Client {
     }
 }
 
-/// How requests are spread over connections: every table of cases runs through both.
+/// How requests use connections: tables of cases run in both modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     ConnectionPerRequest,
@@ -356,8 +356,7 @@ impl Session {
     }
 }
 
-/// Where a program is that a test needs; `None` with one line that says how to get it, which is a failure where
-/// `FILMSTRIP_TEST_ALL` is set.
+/// The path of a program. If it is missing, prints how to install it; with `FILMSTRIP_TEST_ALL` set, panics.
 pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
@@ -365,7 +364,7 @@ pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
         let how = if package.contains(':') { package.into() } else { format!("Debian: apt-get install {package}") };
         let line = format!("skipped: {name} is not installed ({how})");
         assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
-        // Written past the test harness, which keeps to itself what a test that passes prints.
+        // Not by eprintln!, because the harness hides the output of passing tests.
         let _ = writeln!(std::io::stderr(), "{line}");
     }
     found

@@ -3,12 +3,12 @@ use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-/// What a server does with bytes that arrive all at once: scan, then parse.
+/// Scans and parses bytes that arrive all at once.
 fn read(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
     HeadScan::default().advance(bytes)?.map(|head| Head::parse(&bytes[head])).transpose()
 }
 
-/// A GET of `/` with further field lines.
+/// A GET of `/` with more field lines.
 fn get(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: nas\r\n{lines}\r\n")
 }
@@ -161,7 +161,7 @@ fn what_follows_a_head_is_left_for_the_next() {
     assert!(read(&bytes.as_bytes()[first.end..]).unwrap().is_some());
 }
 
-/// Heads that a mutation starts from.
+/// Heads to mutate.
 const SEEDS: [&str; 5] = [
     "GET /video/a%20b.mp4?download HTTP/1.1\r\nHost: nas:8000\r\nRange: bytes=0-1,5-\r\nIf-Range: \"a\"\r\n\r\n",
     "HEAD http://nas/video/a.mp4 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
@@ -174,7 +174,7 @@ proptest! {
     // The same mutations in every run; `fuzz/` has others.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(9112), ..ProptestConfig::with_cases(2000) })]
 
-    /// However the bytes are cut into arrivals, the outcome is the same.
+    /// The outcome doesn't depend on how the bytes arrive.
     #[test]
     fn a_drip_reads_like_a_flood(
         seed in 0..SEEDS.len(),
@@ -199,9 +199,9 @@ proptest! {
         }
         let whole = HeadScan::default().advance(&bytes);
         match (&dripped, &whole) {
-            // A drip may know of a bad request line before a later line is bad in another way.
+            // Byte by byte, a bad request line is found before another error in a later line.
             (Err(_), Err(_)) => {}
-            // Only an incomplete head has its request line looked at before the parse does it.
+            // Only in an incomplete head, the request line is checked before the parse.
             (Err(early), Ok(Some(head))) => prop_assert_eq!(Head::parse(&bytes[head.clone()]).err(), Some(*early)),
             _ => prop_assert_eq!(&dripped, &whole),
         }

@@ -1,4 +1,4 @@
-//! Paths below the library's folder, as bytes with `/` between components: their parts, and their order.
+//! Parts and order of paths below the library's folder, as bytes with `/` between components.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -43,9 +43,9 @@ pub fn as_path(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// A key whose bytes sort `text` in natural order: without regard to case, and numbers by value. It is `text` in lower
-/// case, with each run of digits as a `0`, the length of its number without leading zeros, and the number. `name`
-/// decides between equals, so that the order is total.
+/// A key whose bytes sort `text` in natural order: case-insensitive, and numbers by value. It is `text` in lower case,
+/// with each run of digits as a `0`, the length of its number without leading zeros, and the number. `name` decides
+/// between equals, so that the order is total.
 pub fn natural_key(text: &[u8], name: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let lower = String::from_utf8_lossy(text).to_lowercase();
     let mut key = Vec::with_capacity(lower.len() + 8);

@@ -8,11 +8,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A folder of a test's own, with `videos` in it.
+/// A temporary folder with `videos` in it.
 struct Place(TempDir);
 
 impl Place {
-    /// With `files`, which have a `|` between them.
+    /// With `files`, separated by `|`.
     fn new(files: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         files.split('|').for_each(|file| place.write(file.as_bytes(), file));
@@ -45,7 +45,7 @@ fn videos(place: &Place, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_video_is_told_by_its_extension_in_any_case() {
+fn a_video_is_recognized_by_its_extension_in_any_case() {
     let place = Place::new(
         "a.mp4|b.m4v|c.mov|d.webm|e.mkv|f.avi|g.ogv|h.mpg|i.mpeg|j.m2ts|k.3gp|l.ts|m.MP4|n.Mkv|\
          notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/x.txt",
@@ -126,14 +126,14 @@ fn posters_and_subtitles_are_found_beside_the_film() {
         "film.two.mkv - film.two.en.srt=en",
     ];
     assert_eq!(got, want);
-    // `Subs` holds no video: it is no folder to go to.
+    // `Subs` has no videos, so it is not listed as a folder.
     assert_eq!(listing.folders, [Folder { name: b"show".to_vec(), poster: Some(b"show/poster.jpg".to_vec()) }]);
     let show: Vec<_> = place.library().list(b"show").unwrap().videos.iter().map(shown).collect();
     assert_eq!(show, ["show/e1.mp4 show/e1.webp", "show/e2.mp4 show/poster.jpg"]);
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
+fn a_missing_folder_differs_from_an_unreadable_one() {
     let place = Place::new("a.mp4|show/e1.mp4|.hidden/x.mp4|show/.hidden/x.mp4");
     symlink("/etc", place.path(b"out")).unwrap();
     let library = place.library();
@@ -144,7 +144,7 @@ fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
     assert!(matches!(library.list(b"out"), Err(OpenError::LeadsOut)));
     assert!(matches!(library.walk(b"out"), Err(OpenError::LeadsOut)));
     fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads everything.
+    // Root may read everything.
     if fs::read_dir(place.path(b"show")).is_err() {
         assert!(matches!(library.list(b"show"), Err(OpenError::Forbidden)));
         assert_eq!(library.walk(b"").unwrap().left_out.unreadable, 1);
@@ -153,7 +153,7 @@ fn a_folder_that_is_not_there_is_told_from_one_that_cant_be_read() {
 }
 
 #[test]
-fn links_are_followed_inside_and_nowhere_else() {
+fn links_are_followed_only_inside_the_folder() {
     let place = Place::new("real/a.mp4|b.mp4");
     fs::write(place.path(b"../secret.mp4"), "secret").unwrap();
     for (target, name) in [
@@ -172,7 +172,7 @@ fn links_are_followed_inside_and_nowhere_else() {
 }
 
 #[test]
-fn a_walk_goes_folder_by_folder_and_not_in_circles() {
+fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
     let place = Place::new("z.mp4|b/2.mp4|b/10.mp4|b/deep/er/x.mp4|a/1.mp4|subs/z.en.srt");
     symlink("..", place.path(b"b/loop")).unwrap();
     symlink(".", place.path(b"b/self")).unwrap();
@@ -186,7 +186,7 @@ fn a_walk_goes_folder_by_folder_and_not_in_circles() {
 }
 
 #[test]
-fn a_listing_ends_at_its_limits_and_says_so() {
+fn a_listing_ends_at_its_limits_and_reports_it() {
     let place = Place::new("a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
     let handle = library.handle();

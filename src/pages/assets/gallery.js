@@ -1,5 +1,5 @@
-// The gallery: how far one has watched, what to go on with, and the filter. What was watched is this browser's own
-// knowledge; player.js writes it.
+// The gallery: progress bars, the "Continue watching" row, and the filter. Progress is stored in this browser only, by
+// player.js.
 'use strict';
 
 const STORE = 'filmstrip';
@@ -16,7 +16,7 @@ function bar({ at, of }) {
   const progress = document.createElement('progress');
   progress.max = of;
   progress.value = at;
-  progress.ariaLabel = `watched to ${Math.round((100 * at) / of)} %`;
+  progress.ariaLabel = `${Math.round((100 * at) / of)} % watched`;
   return progress;
 }
 
@@ -26,7 +26,7 @@ function element(name, text) {
   return made;
 }
 
-// A card like the server's, for a film that may lie anywhere.
+// A card like the server's, for a film in any folder.
 function card(address, film) {
   const item = document.createElement('li');
   const link = document.createElement('a');
@@ -46,7 +46,7 @@ function card(address, film) {
   link.append(picture, element('b', film.title), element('small', `${left} min left`), bar(film));
   const forget = document.createElement('button');
   forget.className = 'forget';
-  forget.ariaLabel = `Forget where I was in ${film.title}`;
+  forget.ariaLabel = `Remove ${film.title}`;
   forget.onclick = () => {
     const films = watched();
     delete films[address];
@@ -75,9 +75,10 @@ function draw() {
 }
 
 const box = document.getElementById('filter');
-const cards = [...document.querySelectorAll('.listed li')].map((item) => [item, fold(item.querySelector('b').textContent)]);
+const items = [...document.querySelectorAll('.listed li')];
+const cards = items.map((item) => [item, fold(item.querySelector('b').textContent)]);
 
-// "ete" finds "Été".
+// So that "ete" matches "Été".
 function fold(text) {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 }
@@ -90,7 +91,9 @@ function filter() {
     if (item.hidden === hit) item.hidden = !hit;
     found += hit;
   }
-  for (const section of document.querySelectorAll('.listed')) section.hidden = !section.querySelector('li:not([hidden])');
+  for (const section of document.querySelectorAll('.listed')) {
+    section.hidden = !section.querySelector('li:not([hidden])');
+  }
   document.getElementById('nothing').hidden = found > 0 || !words.length;
   document.getElementById('found').textContent = words.length ? `${found} found` : '';
 }
@@ -108,7 +111,7 @@ document.addEventListener('keydown', (event) => {
     box.focus();
   }
 });
-// Also when one comes back by the browser's button, which shows the page as it was left.
+// Also after the back button, which restores the page as it was.
 addEventListener('pageshow', () => {
   draw();
   if (box.value) filter();

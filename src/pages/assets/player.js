@@ -1,5 +1,5 @@
-// The player: what a person expects besides the browser's own controls. The server's page holds everything that differs
-// from film to film, so that the next one is fetched and its parts put in place: full screen and permissions stay.
+// The player's additions to the browser's own controls. The server's page has everything that differs between films, so
+// the next film's page is fetched and its parts replace the old ones: full screen and permissions stay.
 'use strict';
 
 const STORE = 'filmstrip';
@@ -7,7 +7,7 @@ const WAITS = [1, 2, 4, 8, 15, 30];
 const byId = (id) => document.getElementById(id);
 const film = byId('film');
 
-// ---- What is remembered, in this browser alone.
+// ---- Progress and settings, stored in this browser only.
 
 function stored(name, otherwise) {
   try {
@@ -21,13 +21,13 @@ function store(name, value) {
   try {
     localStorage.setItem(name, JSON.stringify(value));
   } catch {
-    // Full or forbidden: then it isn't remembered.
+    // Storage is full or disabled.
   }
 }
 
 function remember() {
   const { currentTime: at, duration: of } = film;
-  // Not while the film is away, or isn't back where it was: that would forget the place.
+  // Not while the film is disconnected or not yet back at its position: that would overwrite it.
   if (lost || place !== null || !ready || !Number.isFinite(of) || at < 2) return;
   const films = stored(STORE, {});
   if (film.ended || at / of > 0.97) delete films[film.dataset.watch];
@@ -39,7 +39,7 @@ function remember() {
   store(STORE, Object.fromEntries(latest.slice(0, 500)));
 }
 
-// ---- A quiet word above the picture.
+// ---- Messages over the picture.
 
 let silence;
 function say(text, seconds = 0) {
@@ -49,7 +49,7 @@ function say(text, seconds = 0) {
   if (seconds) silence = setTimeout(say, seconds * 1000, '');
 }
 
-// Why this browser can't play it, and the ways on: in the picture's place, or below it where there is sound at least.
+// Why this browser can't play the film, and the alternatives: instead of the picture, or below it if there is sound.
 function explain(text, below = false) {
   const trouble = byId('trouble');
   trouble.hidden = !text;
@@ -58,11 +58,11 @@ function explain(text, below = false) {
   film.hidden = text && !below;
 }
 
-// ---- Loading: where to go on, and whether to play, once the film is there.
+// ---- Loading, with the position and whether to play after it.
 
-let ready = false; // this film's metadata was read, so the browser knows its kind
-let place = null; // where to go on, until it is reached
-let playing = false; // whether to play, then
+let ready = false; // this film's metadata is loaded
+let place = null; // position to go to after loading
+let playing = false; // whether to play after loading
 
 function load(at, play) {
   place = at;
@@ -78,25 +78,25 @@ film.addEventListener('loadedmetadata', () => {
   film.playbackRate = speed;
   if (place > 0) film.currentTime = place;
   place = null;
-  if (playing) film.play().catch(() => say('Press play to go on', 5));
+  if (playing) film.play().catch(() => say('Press play to continue', 5));
   playing = false;
-  const soundOnly = 'This browser plays the sound of this video, but can’t show its picture. Another player can:';
+  const soundOnly = 'This browser plays the sound of this video but can’t show its picture. Try another player:';
   explain(film.videoWidth ? '' : soundOnly, true);
 });
 
 function resume() {
   place = stored(STORE, {})[film.dataset.watch]?.at ?? null;
-  // What was read before this script ran won't be announced again.
+  // If the metadata was loaded before this script ran, there is no further event.
   if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
 }
 
-// ---- A broken connection: come back to the same place, with growing waits.
+// ---- Reconnecting to the same position, with growing delays.
 
 let lost = false;
 let attempt = 0;
 let retry;
 
-// 'there', or 'away' when the server doesn't answer with the file.
+// Whether the server responds with the file.
 async function probe() {
   const options = { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout?.(10000) };
   try {
@@ -107,7 +107,7 @@ async function probe() {
 }
 
 async function failed() {
-  // A source that was let go of is no failure.
+  // Removing the source, on leaving, is not a failure.
   if (!film.querySelector('source')) return;
   const code = film.error?.code ?? MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
   if (!lost) {
@@ -118,14 +118,14 @@ async function failed() {
   if (!network && (await probe())) {
     lost = false;
     say('');
-    explain('This browser can’t play this video. Another player may:');
+    explain('This browser can’t play this video. Try another player:');
   } else comeBack();
 }
 
 function comeBack() {
   lost = true;
   const wait = WAITS[Math.min(attempt, WAITS.length - 1)];
-  say(attempt ? `The connection is gone. Trying again every ${wait} s` : 'The connection is gone. Trying again');
+  say(attempt ? `Connection lost. Retrying every ${wait} s` : 'Connection lost. Retrying');
   attempt += 1;
   clearTimeout(retry);
   retry = setTimeout(tryAgain, wait * 1000);
@@ -137,16 +137,18 @@ async function tryAgain() {
   else comeBack();
 }
 
-// In the capturing phase: `<source>` has the event of a film that never began. Subtitles that fail are not the film.
+// In the capturing phase, because the event of a film that never loaded is at `<source>`. Failed subtitles are ignored.
 film.addEventListener('error', ({ target }) => target.localName !== 'track' && failed(), true);
 const hurry = () => lost && !document.hidden && tryAgain();
 addEventListener('online', hurry);
 document.addEventListener('visibilitychange', hurry);
 
-// A server that is just gone is no error yet: browsers try by themselves for half a minute. When nothing moves for 4 s,
-// look whether it is there; when it is and still nothing moves for 15 s, ask it anew.
+// When the server vanishes, browsers retry by themselves for half a minute before an error. After 4 s without progress,
+// probe the server; if it responds but there is no progress for 15 s, reload.
 let moved = Date.now();
-for (const sign of ['progress', 'timeupdate', 'play', 'seeking', 'canplay']) film.addEventListener(sign, () => (moved = Date.now()));
+for (const sign of ['progress', 'timeupdate', 'play', 'seeking', 'canplay']) {
+  film.addEventListener(sign, () => (moved = Date.now()));
+}
 setInterval(async () => {
   const stuck = () => !lost && ready && !film.paused && film.readyState < 3 && Date.now() - moved;
   if (!(stuck() > 4000)) return;
@@ -158,7 +160,7 @@ setInterval(async () => {
   else comeBack();
 }, 2000);
 
-// ---- Leaving: the film's connection is let go of at once, and taken up again when one comes back.
+// ---- Leaving the page closes the film's connection at once; coming back opens it again.
 
 let sources = [];
 let left = 0;
@@ -185,7 +187,7 @@ film.addEventListener('timeupdate', () => {
   remember();
 });
 
-// ---- The neighbours.
+// ---- The previous and the next film.
 
 async function go(link) {
   if (!link) return;
@@ -198,7 +200,9 @@ async function go(link) {
     ready = lost = false;
     explain('');
     document.title = page.title;
-    for (const id of ['title', 'facts', 'pager', 'above', 'menu-ways', 'trouble-ways']) byId(id).replaceWith(page.getElementById(id));
+    for (const id of ['title', 'facts', 'pager', 'above', 'menu-ways', 'trouble-ways']) {
+      byId(id).replaceWith(page.getElementById(id));
+    }
     film.dataset.watch = next.dataset.watch;
     film.poster = next.poster;
     film.replaceChildren(...next.childNodes);
@@ -219,7 +223,7 @@ film.addEventListener('ended', () => {
   if (goOn.checked) go(byId('next'));
 });
 
-// ---- Speed, picture in picture, subtitles, the ways on.
+// ---- Speed, picture in picture, subtitles, copying the URL.
 
 let speed = 1;
 const speeds = byId('speed');
@@ -240,16 +244,16 @@ const pip = byId('pip');
 pip.hidden = !document.pictureInPictureEnabled;
 pip.addEventListener('click', () => {
   const change = document.pictureInPictureElement ? document.exitPictureInPicture() : film.requestPictureInPicture();
-  change.catch(() => say('There is no picture to show yet', 3));
+  change.catch(() => say('The picture is not ready yet', 3));
 });
 
-// Off, the first, the second, and off again.
+// Cycles through off and all tracks.
 function nextSubtitles() {
   const tracks = [...film.textTracks];
   const shown = tracks.findIndex((track) => track.mode === 'showing');
   tracks.forEach((track, at) => (track.mode = at === shown + 1 ? 'showing' : 'disabled'));
   const label = tracks[shown + 1]?.label ?? 'off';
-  say(tracks.length ? `Subtitles: ${label}` : 'There are no subtitles', 2);
+  say(tracks.length ? `Subtitles: ${label}` : 'No subtitles', 2);
 }
 
 document.addEventListener('click', async ({ target }) => {
@@ -259,18 +263,18 @@ document.addEventListener('click', async ({ target }) => {
   try {
     await navigator.clipboard.writeText(address);
   } catch {
-    // Plain HTTP: the browser gives no clipboard, but copies what is selected.
+    // There is no clipboard API over plain HTTP, but a selection can be copied.
     const field = target.parentElement.querySelector('input') ?? document.createElement('input');
-    Object.assign(field, { readOnly: true, value: address, ariaLabel: 'Address of the video' });
+    Object.assign(field, { readOnly: true, value: address, ariaLabel: 'Video URL' });
     target.parentElement.append(field);
     field.select();
     copied = document.execCommand('copy');
   }
-  target.textContent = copied ? 'Copied' : 'Copy it from below';
+  target.textContent = copied ? 'Copied' : 'Copy it below';
   setTimeout(() => (target.textContent = 'Copy address'), 2500);
 });
 
-// ---- Keys.
+// ---- Keyboard shortcuts.
 
 const seek = (seconds) => (film.currentTime = Math.min(Math.max(film.currentTime + seconds, 0), film.duration || 0));
 const louder = (step) => {
@@ -287,7 +291,10 @@ const KEYS = {
   ArrowRight: () => seek(5),
   ArrowUp: () => louder(0.1),
   ArrowDown: () => louder(-0.1),
-  f: () => (document.fullscreenElement ? document.exitFullscreen() : film.requestFullscreen?.() ?? film.webkitEnterFullscreen?.()),
+  f: () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else film.requestFullscreen?.() ?? film.webkitEnterFullscreen?.();
+  },
   c: nextSubtitles,
   m: () => (film.muted = !film.muted),
   n: () => go(byId('next')),
@@ -297,13 +304,14 @@ const KEYS = {
   '?': () => byId('keys').showModal(),
 };
 
-// In the capturing phase, so that the browser's controls don't hear the same key again.
+// In the capturing phase, so that the browser's controls don't handle the same key again.
 document.addEventListener('keydown', (event) => {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || byId('keys').open) return;
   if (target.closest('select, input:not([type=checkbox])')) return;
   if (key === ' ' && target.closest('a, button, summary, input')) return;
-  const action = /^[0-9]$/.test(key) ? () => seek((film.duration * key) / 10 - film.currentTime) : KEYS[key.length > 1 ? key : key.toLowerCase()];
+  const jump = () => seek((film.duration * key) / 10 - film.currentTime);
+  const action = /^[0-9]$/.test(key) ? jump : KEYS[key.length > 1 ? key : key.toLowerCase()];
   if (!action) return;
   event.preventDefault();
   event.stopPropagation();
@@ -311,8 +319,9 @@ document.addEventListener('keydown', (event) => {
   action();
 }, true);
 byId('help').addEventListener('click', KEYS['?']);
-// It opens downwards, where the window may end.
-document.querySelector('.menu').addEventListener('toggle', () => byId('menu-ways').scrollIntoView({ block: 'nearest' }));
+// The menu opens downwards, possibly beyond the window.
+const menu = document.querySelector('.menu');
+menu.addEventListener('toggle', () => byId('menu-ways').scrollIntoView({ block: 'nearest' }));
 
 // ---- The lock screen.
 
@@ -320,7 +329,8 @@ function announce() {
   const session = navigator.mediaSession;
   if (!session) return;
   const artwork = film.poster ? [{ src: film.poster }] : [];
-  session.metadata = new MediaMetadata({ title: byId('title').textContent, artist: byId('above').textContent, artwork });
+  const [title, artist] = ['title', 'above'].map((id) => byId(id).textContent);
+  session.metadata = new MediaMetadata({ title, artist, artwork });
   const actions = {
     play: () => film.play(),
     pause: () => film.pause(),
@@ -334,7 +344,7 @@ function announce() {
     try {
       session.setActionHandler(action, handler);
     } catch {
-      // This browser doesn't know this one.
+      // This browser doesn't support this action.
     }
   }
 }
