@@ -12,7 +12,8 @@ use std::time::SystemTime;
 
 use crate::http::date::Civil;
 use crate::http::response::{Body, Response};
-use escape::{Text, Url};
+use crate::http::target::encode;
+use escape::Text;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
@@ -58,7 +59,7 @@ fn document(title: &[u8], script: &str, body: &str) -> String {
 /// The picture of a card: the poster, or the title's first letter on a hue of its own.
 fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
     match poster {
-        Some(poster) => format!("<img src=\"/video/{}\" alt=\"\" loading=lazy>", Url(poster)),
+        Some(poster) => format!("<img src=\"/video/{}\" alt=\"\" loading=lazy>", encode(poster)),
         None => {
             let letter = String::from_utf8_lossy(title).chars().find(|c| c.is_alphanumeric()).unwrap_or('\u{25b6}');
             let upper: String = letter.to_uppercase().collect();

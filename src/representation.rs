@@ -19,10 +19,8 @@ use crate::library::OpenFile;
 pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, now: SystemTime) -> Response {
     let validators = Validators::new(open.size, open.modified, now);
     let verdict = evaluate(&head.fields, &validators);
-    match verdict {
-        Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-        Verdict::Failed => return Response::precondition_failed(),
-        Verdict::Proceed | Verdict::ProceedWithoutRange => {}
+    if let Some(response) = instead(verdict, &validators) {
+        return response;
     }
     // Range is defined for GET only (§14.2).
     let range = head.fields.get("range").filter(|_| head.method == Method::Get && verdict == Verdict::Proceed);
@@ -50,6 +48,15 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
         false => response,
     };
     validated(response, &validators)
+}
+
+/// The response that the preconditions call for instead of the representation, if any.
+pub fn instead(verdict: Verdict, validators: &Validators) -> Option<Response> {
+    match verdict {
+        Verdict::NotModified => Some(validated(Response::bodiless(304), validators)),
+        Verdict::Failed => Some(Response::text(412, "The request is for another version of the file.")),
+        Verdict::Proceed | Verdict::ProceedWithoutRange => None,
+    }
 }
 
 /// Adds the fields for caches, the same on 200, 206 and 304 (§15.4.5): store it, and revalidate before each use.

@@ -78,11 +78,6 @@ impl Response {
         response.with("Content-Type", "text/plain; charset=utf-8").with("Cache-Control", "no-store")
     }
 
-    /// 412 (RFC 9110 §15.5.13).
-    pub(crate) fn precondition_failed() -> Self {
-        Self::text(412, "The request is for another version of the file.")
-    }
-
     /// 503 (RFC 9110 §15.6.4) for what may work in a few seconds. `sentence` says what fails.
     pub(crate) fn unavailable(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::text(503, sentence).retry_soon()

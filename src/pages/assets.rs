@@ -4,9 +4,10 @@
 
 use std::time::SystemTime;
 
-use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
+use crate::representation::{instead, validated};
 
 /// Name, type and content of each.
 const ASSETS: &[(&[u8], &str, &[u8])] = &[
@@ -19,17 +20,13 @@ const ASSETS: &[(&[u8], &str, &[u8])] = &[
 /// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
     let (_, content_type, content) = ASSETS.iter().find(|(known, ..)| *known == name)?;
-    let mut validators = Validators::new(content.len() as u64, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
+    let mut validators = Validators::new(0, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
     validators.etag = format!("\"{:x}\"", fnv1a(content));
     validators.modified = None;
-    let response = match evaluate(&head.fields, &validators) {
-        Verdict::NotModified => Response::bodiless(304),
-        Verdict::Failed => Response::precondition_failed(),
-        Verdict::Proceed | Verdict::ProceedWithoutRange => {
-            Response::new(200, Body::Bytes((*content).into())).with("Content-Type", *content_type)
-        }
-    };
-    Some(response.with("ETag", validators.etag).with("Cache-Control", "no-cache"))
+    Some(instead(evaluate(&head.fields, &validators), &validators).unwrap_or_else(|| {
+        let body = Body::Bytes((*content).into());
+        validated(Response::new(200, body).with("Content-Type", *content_type), &validators)
+    }))
 }
 
 /// FNV-1a, 64 bits: a fingerprint, not cryptographic.

@@ -1,22 +1,12 @@
-//! Escaping of names in a page's text, attributes and URLs.
-//!
-//! A name is arbitrary, untrusted bytes. Text shows them lossily; a URL keeps every byte.
+//! Escaping of names in a page's text and attributes. In URLs, [`encode`](crate::http::target::encode) leaves no
+//! character that is special in HTML.
 
 use std::fmt::{self, Write};
-
-use crate::http::target;
 
 /// A name in text or in a quoted attribute. Invalid UTF-8 and control characters become U+FFFD.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'n>(
     /// The name.
-    pub &'n [u8],
-);
-
-/// A name in the path or the query of a URL. `/` stays; no character is special in HTML.
-#[derive(Debug, Clone, Copy)]
-pub struct Url<'n>(
-    /// The path.
     pub &'n [u8],
 );
 
@@ -37,16 +27,10 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-impl fmt::Display for Url<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        target::encode(self.0).fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::target::Target;
+    use crate::http::target::{Target, encode};
     use proptest::prelude::*;
 
     #[test]
@@ -67,7 +51,7 @@ mod tests {
         ];
         for (name, text, url) in rows {
             assert_eq!(Text(name).to_string(), *text);
-            assert_eq!(Url(name).to_string(), *url);
+            assert_eq!(encode(name).to_string(), *url);
         }
     }
 
@@ -80,7 +64,7 @@ mod tests {
 
         #[test]
         fn an_address_leads_back_to_the_same_bytes(name: Vec<u8>) {
-            let target = format!("/{0}?path={0}", Url(&name));
+            let target = format!("/{0}?path={0}", encode(&name));
             prop_assert!(!target.contains(['<', '>', '"', '\'', '&', ' ']) && target.is_ascii());
             let target = Target::parse(&target).unwrap();
             prop_assert_eq!(&target.path[1..], &name[..]);

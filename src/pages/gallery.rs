@@ -4,8 +4,9 @@
 //! the hue. There is no `<video>`, and pictures load lazily: a browser has six connections to a host, and the film
 //! needs one. The progress of each video is known only to the browser; `gallery.js` adds it.
 
-use super::escape::{Text, Url};
+use super::escape::Text;
 use super::{BRAND, count, day, document, picture, size};
+use crate::http::target::encode;
 use crate::library::listing::path::{base, title};
 use crate::library::listing::{Folder, Listing, Video};
 
@@ -28,7 +29,7 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
     page += &format!(
         "<section id=continue data-below=\"/watch/{}\" hidden><h2>Continue watching</h2>\
          <ul class=cards role=list></ul></section>\n",
-        if folder.is_empty() { String::new() } else { format!("{}/", Url(folder)) }
+        if folder.is_empty() { String::new() } else { format!("{}/", encode(folder)) }
     );
     if !listing.folders.is_empty() {
         page += "<section class=listed><h2>Folders</h2><ul class=folders role=list>\n";
@@ -57,7 +58,7 @@ fn summary(folder: &[u8], listing: &Listing) -> String {
         parts.push(count(listing.videos.len(), "video"));
     }
     if !parts.is_empty() {
-        parts.push(format!("<a href=\"/playlist.m3u?path={}\">Playlist for VLC</a>", Url(folder)));
+        parts.push(format!("<a href=\"/playlist.m3u?path={}\">Playlist for VLC</a>", encode(folder)));
     }
     parts.join(" \u{b7} ")
 }
@@ -71,7 +72,7 @@ fn breadcrumbs(folder: &[u8]) -> String {
         String::from("<nav class=crumbs aria-label=\"Folders above\"><ol><li><a href=\"/\">All videos</a>");
     for (at, _) in folder.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let above = &folder[..at];
-        crumbs += &format!("<li><a href=\"/?path={}\"><bdi>{}</bdi></a>", Url(above), Text(base(above)));
+        crumbs += &format!("<li><a href=\"/?path={}\"><bdi>{}</bdi></a>", encode(above), Text(base(above)));
     }
     crumbs += &format!("<li aria-current=page><bdi>{}</bdi></ol></nav>\n", Text(base(folder)));
     crumbs
@@ -80,7 +81,7 @@ fn breadcrumbs(folder: &[u8]) -> String {
 fn folder_card(folder: &Folder) -> String {
     let title = base(&folder.name);
     let picture = picture(folder.poster.as_deref(), title);
-    format!("<li><a href=\"/?path={}\">{picture}<b>{}</b></a>\n", Url(&folder.name), Text(title))
+    format!("<li><a href=\"/?path={}\">{picture}<b>{}</b></a>\n", encode(&folder.name), Text(title))
 }
 
 fn video_card(video: &Video) -> String {
@@ -88,7 +89,7 @@ fn video_card(video: &Video) -> String {
     let subtitles = if video.subtitles.is_empty() { "" } else { " \u{b7} CC" };
     format!(
         "<li><a href=\"/watch/{}\">{}<b>{}</b><small>{} \u{b7} {}{subtitles}</small></a>\n",
-        Url(&video.name),
+        encode(&video.name),
         picture(video.poster.as_deref(), title),
         Text(title),
         size(video.size),

@@ -3,8 +3,9 @@
 //! The browser has the controls. `player.js` adds resuming, the next episode, keyboard shortcuts, reconnecting, and a
 //! message when the browser can't decode the video.
 
-use super::escape::{Text, Url};
+use super::escape::Text;
 use super::{day, document, size};
+use crate::http::target::encode;
 use crate::library::listing::path::{base, parent, stem, title};
 use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
@@ -15,11 +16,12 @@ use crate::subtitles::label::label;
 pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
     let folder = parent(&video.name);
     let title = title(&video.name);
-    let poster = video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", Url(poster))).unwrap_or_default();
+    let poster =
+        video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", encode(poster))).unwrap_or_default();
     let tracks: String = video.subtitles.iter().map(track).collect();
     let (back, above) = match folder {
         b"" => ("/".to_owned(), "All videos".to_owned()),
-        folder => (format!("/?path={}", Url(folder)), Text(base(folder)).to_string()),
+        folder => (format!("/?path={}", encode(folder)), Text(base(folder)).to_string()),
     };
     let ways = ways(video);
     let page = format!(
@@ -46,14 +48,14 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
         day(video.modified),
         neighbour(previous, "previous", "Previous"),
         neighbour(next, "next", "Next"),
-        url = Url(&video.name),
+        url = encode(&video.name),
     );
     document(title, "player.js", &page)
 }
 
 /// The alternatives to playing here: a playlist for VLC, the URL, a download.
 fn ways(video: &Video) -> String {
-    let url = Url(&video.name);
+    let url = encode(&video.name);
     format!(
         "<a class=button href=\"/playlist.m3u?path={url}\">Open in VLC</a>\
          <button class=\"button copy\" data-address=\"/video/{url}\">Copy address</button>\
@@ -63,7 +65,7 @@ fn ways(video: &Video) -> String {
 
 fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
     let Some(video) = video else { return String::new() };
-    let (url, title) = (Url(&video.name), title(&video.name));
+    let (url, title) = (encode(&video.name), title(&video.name));
     format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
 }
 
@@ -72,7 +74,7 @@ fn track(sidecar: &Sidecar) -> String {
     let label = label(&sidecar.tag);
     format!(
         "<track kind=subtitles src=\"/subtitles/{}.vtt\" srclang=\"{}\" label=\"{}\">",
-        Url(stem(&sidecar.name)),
+        encode(stem(&sidecar.name)),
         Text(label.lang.as_bytes()),
         Text(label.label.as_bytes()),
     )

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use super::{Site, made};
 use crate::http::content_disposition;
-use crate::http::precondition::{Validators, Verdict, evaluate};
+use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
 use crate::library::listing::path::as_path;
-use crate::representation::validated;
+use crate::representation::{instead, validated};
 use crate::{api, playlist, subtitles};
 
 impl Site {
@@ -26,10 +26,8 @@ impl Site {
             Some(Ok(open)) => open,
         };
         let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
-        match evaluate(&head.fields, &validators) {
-            Verdict::NotModified => return validated(Response::bodiless(304), &validators),
-            Verdict::Failed => return Response::precondition_failed(),
-            Verdict::Proceed | Verdict::ProceedWithoutRange => {}
+        if let Some(response) = instead(evaluate(&head.fields, &validators), &validators) {
+            return response;
         }
         let mut bytes = Vec::new();
         match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
