@@ -79,7 +79,7 @@ impl Site {
     }
 
     fn get(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
-        let Ok(target) = Target::parse(head.target) else {
+        let Some(target) = Target::parse(head.target) else {
             return Response::text(400, "The URL has a % without two hexadecimal digits after it.");
         };
         if !target.path.starts_with(b"/video/") {

@@ -48,7 +48,7 @@ pub fn to_webvtt(bytes: &[u8]) -> String {
             continue;
         }
         let settings = if is_webvtt { settings(cue.settings) } else { written.line.unwrap_or_default().to_owned() };
-        let (start, end) = (Timestamp(cue.start), Timestamp(cue.end));
+        let (start, end) = (timestamp(cue.start), timestamp(cue.end));
         // Writing to a String never fails.
         let _ = write!(out, "{start} --> {end}{settings}\n{}\n\n", written.text);
     }
@@ -152,13 +152,9 @@ fn milliseconds(time: &str) -> Option<u64> {
 }
 
 /// A time in WebVTT's format.
-struct Timestamp(u64);
-
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0 / 1000;
-        write!(f, "{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, self.0 % 1000)
-    }
+fn timestamp(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
 }
 
 /// The known settings of a WebVTT cue, each after a space.

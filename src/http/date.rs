@@ -2,18 +2,13 @@
 //!
 //! Files have dates before 1970 and far in the future. HTTP has those from 1970 to 9999; others are omitted.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The last second of the year 9999, the end of IMF-fixdate's four digits, in seconds since 1970.
-const END_OF_9999: u64 = 253_402_300_799;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes `time` as IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`), cut to whole seconds.
 ///
 /// `None` for a time before 1970 or after 9999, on which implementations disagree.
 pub fn format(time: SystemTime) -> Option<String> {
-    let since = time.duration_since(UNIX_EPOCH).ok()?;
-    let writable = since.as_secs() <= END_OF_9999;
-    writable.then(|| httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(since.as_secs())))
+    matches!(Civil::of(time).year, 1970..10_000).then(|| httpdate::fmt_http_date(time))
 }
 
 /// A second of the Gregorian calendar, in UTC.
@@ -59,11 +54,10 @@ impl Civil {
 /// A time outside the years 0 to 9999 becomes the first or the last second of them.
 pub fn rfc3339(time: SystemTime) -> String {
     let Civil { year, month, day, second } = Civil::of(time);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     match year {
         ..0 => "0000-01-01T00:00:00Z".into(),
-        0..10_000 => {
-            format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-        }
+        0..10_000 => format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
         10_000.. => "9999-12-31T23:59:59Z".into(),
     }
 }
@@ -95,6 +89,10 @@ impl DateCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    /// The last second of the year 9999, since 1970.
+    const END_OF_9999: u64 = 253_402_300_799;
 
     #[test]
     fn a_date_is_written_where_http_can_write_it() {

@@ -78,17 +78,12 @@ impl Response {
         response.with("Content-Type", "text/plain; charset=utf-8").with("Cache-Control", "no-store")
     }
 
-    /// 503 (RFC 9110 §15.6.4) for what may work in a few seconds. `sentence` says what fails.
-    pub(crate) fn unavailable(sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self::text(503, sentence).retry_soon()
-    }
-
     /// 503 for a file that the disk or the system fails to read.
     pub(crate) fn unreadable() -> Self {
-        Self::unavailable("The file can't be read right now. Try again in a few seconds.")
+        Self::text(503, "The file can't be read right now. Try again in a few seconds.").retry_soon()
     }
 
-    /// The same with the `Retry-After` of a 503.
+    /// The same with a `Retry-After` of a few seconds, for a 503 (RFC 9110 §15.6.4).
     #[must_use]
     pub(crate) fn retry_soon(self) -> Self {
         self.with("Retry-After", "3")

@@ -28,15 +28,9 @@ pub struct Target<'b> {
     pub query: &'b str,
 }
 
-/// The path has a `%` without two hexadecimal digits after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Undecodable;
-
 impl<'b> Target<'b> {
-    /// Splits `target` at its first `?` and decodes the path.
-    ///
-    /// # Errors
-    /// [`Undecodable`], for a `%` in the path without two hexadecimal digits after it.
+    /// Splits `target` at its first `?` and decodes the path. `None` if the path has a `%` without two hexadecimal digits
+    /// after it.
     ///
     /// ```
     /// use filmstrip::http::target::Target;
@@ -44,13 +38,11 @@ impl<'b> Target<'b> {
     /// assert_eq!(&*target.path, b"/video/100%.mp4");
     /// assert!(target.has_flag("download"));
     /// ```
-    pub fn parse(target: &'b str) -> Result<Self, Undecodable> {
+    pub fn parse(target: &'b str) -> Option<Self> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let decodable = |(at, byte)| byte != b'%' || is_escape(&path.as_bytes()[at..]);
-        if !path.bytes().enumerate().all(decodable) {
-            return Err(Undecodable);
-        }
-        Ok(Self { path: percent_decode(path.as_bytes()).into(), query })
+        let all = path.bytes().enumerate().all(decodable);
+        all.then(|| Self { path: percent_decode(path.as_bytes()).into(), query })
     }
 
     /// Whether the query has `flag`, with or without a value.
@@ -103,8 +95,8 @@ mod tests {
         ];
         for (target, path, query) in rows {
             let parsed = Target::parse(target);
-            assert_eq!(parsed.as_ref().ok().map(|t| &*t.path), path, "{target}");
-            if let Ok(parsed) = parsed {
+            assert_eq!(parsed.as_ref().map(|t| &*t.path), path, "{target}");
+            if let Some(parsed) = parsed {
                 assert_eq!(parsed.query, query, "{target}");
             }
         }

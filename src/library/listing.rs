@@ -410,13 +410,6 @@ fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>
     by_stem
 }
 
-impl LeftOut {
-    /// Whether the listing is complete.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folders = |count: usize| if count == 1 { "1 folder".to_owned() } else { format!("{count} folders") };

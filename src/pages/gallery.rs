@@ -8,7 +8,7 @@ use super::escape::Text;
 use super::{BRAND, count, day, document, picture, size};
 use crate::http::target::encode;
 use crate::library::listing::path::{base, title};
-use crate::library::listing::{Folder, Listing, Video};
+use crate::library::listing::{Folder, LeftOut, Listing, Video};
 
 /// The page of `folder`, a path below the library's folder.
 pub fn page(folder: &[u8], listing: &Listing) -> String {
@@ -23,7 +23,7 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
         Text(title),
         summary(folder, listing),
     );
-    if !listing.left_out.is_nothing() {
+    if listing.left_out != LeftOut::default() {
         page += &format!("<p class=notice>{}</p>\n", listing.left_out);
     }
     page += &format!(
@@ -100,7 +100,7 @@ fn video_card(video: &Video) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::listing::{LeftOut, Sidecar};
+    use crate::library::listing::Sidecar;
     use std::time::SystemTime;
 
     fn video(name: &[u8]) -> Video {

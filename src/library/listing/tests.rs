@@ -181,7 +181,7 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
     let listing = place.library().walk(b"").unwrap();
     let want = ["a/1.mp4", "b/deep/er/x.mp4", "b/2.mp4", "b/10.mp4", "\u{fffd}\u{fffd}/\u{fffd}.mp4", "z.mp4"];
     assert_eq!(names(&listing).1, want, "b is walked once, by the name nearest to the top");
-    assert!(listing.left_out.is_nothing());
+    assert_eq!(listing.left_out, LeftOut::default());
     assert_eq!(names(&place.library().walk(b"b/deep").unwrap()).1, ["b/deep/er/x.mp4"]);
 }
 
@@ -192,8 +192,8 @@ fn a_listing_ends_at_its_limits_and_reports_it() {
     let handle = library.handle();
     let walk = |limits| Survey::new(library.root(&handle), limits).walk(b"").unwrap();
     let usual = Limits::default();
-    assert!(walk(usual).left_out.is_nothing());
-    assert!(walk(Limits { entries: 8, ..usual }).left_out.is_nothing());
+    assert_eq!(walk(usual).left_out, LeftOut::default());
+    assert_eq!(walk(Limits { entries: 8, ..usual }).left_out, LeftOut::default());
 
     let few = walk(Limits { entries: 7, ..usual });
     assert_eq!((few.left_out.too_many, few.videos.len()), (true, 4));
