@@ -73,8 +73,8 @@ impl Running {
         let mut config = Config { dir: folder.path().into(), port: 0, ..Config::default() };
         adjust(&mut config);
         let server = Server::bind(config).unwrap();
-        let (address, handle) = (server.local_addr(), server.handle().unwrap());
-        let thread = std::thread::spawn(move || server.run().unwrap());
+        let (address, handle) = (server.local_addr(), server.handle());
+        let thread = std::thread::spawn(move || server.run());
         Self { address, handle, thread: Some(thread) }
     }
 
@@ -362,10 +362,15 @@ pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     if found.is_none() {
         let how = if package.contains(':') { package.into() } else { format!("Debian: apt-get install {package}") };
-        let line = format!("skipped: {name} is not installed ({how})");
-        assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
-        // Not by eprintln!, because the harness hides the output of passing tests.
-        let _ = writeln!(std::io::stderr(), "{line}");
+        skip(&format!("{name} is not installed ({how})"));
     }
     found
+}
+
+/// Says in one line why a test is skipped, which is a failure where `FILMSTRIP_TEST_ALL` is set.
+pub fn skip(reason: &str) {
+    let line = format!("skipped: {reason}");
+    assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
+    // Not by eprintln!, because the harness hides the output of passing tests.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,0 +1,136 @@
+//! A disk that hangs or fails delays or ends the responses from it, and nothing else.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/hanging_disk.rs"]
+mod hanging_disk;
+mod support;
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hanging_disk::{HangingDisk, SLOW_SIZE};
+use rustix::process::Signal;
+use support::{Client, Program, film};
+
+/// How long `/health` may take, whatever the disk does.
+const PROMPT: Duration = Duration::from_millis(50);
+
+const SIZE: usize = 4 << 20;
+
+/// One test at a time: times are measured, and the other tests' clients would count.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ask(address: SocketAddr, name: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.send(format!("GET /video/{name} HTTP/1.1\r\nHost: nas\r\n\r\n"));
+    client
+}
+
+/// Clients that ask for files whose reads hang.
+fn ask_for_slow_files(address: SocketAddr, numbers: std::ops::Range<usize>) -> Vec<Client> {
+    numbers.map(|number| ask(address, &format!("slow-{number}.mp4"))).collect()
+}
+
+/// Asks for `/health` 100 times, each time on a new connection: how long the slowest answer takes.
+fn slowest_health(address: SocketAddr) -> Duration {
+    let times = (0..100).map(|_| {
+        let started = Instant::now();
+        let mut client = Client::connect(address);
+        client.send("GET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
+        assert_eq!(client.read("GET").text(), "ok");
+        started.elapsed()
+    });
+    times.max().unwrap()
+}
+
+#[test]
+fn three_hundred_reads_that_hang_delay_no_new_client() {
+    let _alone = alone();
+    let film = film(SIZE);
+    let Some(disk) = HangingDisk::mount(&film) else { return };
+    let program = Program::start(disk.folder.path(), &["--max-connections-per-ip", "0"]);
+    let hanging = disk.hang();
+    let (mut clients, mut slowest) = (Vec::new(), Vec::new());
+    // Fifty at a time: behind three hundred new connections the next one waits for the processor, whatever the disk does.
+    for first in (0..300).step_by(50) {
+        clients.extend(ask_for_slow_files(program.address, first..first + 50));
+        slowest.push(slowest_health(program.address));
+    }
+    support::eventually("all reads hang", || hanging.count() == 300);
+    slowest.push(slowest_health(program.address));
+    assert!(slowest.iter().all(|&time| time <= PROMPT), "the slowest of each 100: {slowest:?}");
+    // The disk is back: everybody gets what they asked for, and the threads that waited for it end.
+    drop(hanging);
+    for (number, client) in clients.iter_mut().enumerate() {
+        let answer = client.read("GET");
+        assert!(answer.status == 200 && answer.body == film[..SLOW_SIZE], "client {number}: {}", answer.status);
+    }
+    drop(clients);
+    let processors = std::thread::available_parallelism().unwrap().get() as u64;
+    support::eventually("the threads end", || program.status("Threads") <= processors + 10);
+}
+
+#[test]
+fn two_hundred_clients_get_a_film_from_a_disk_where_fifty_reads_hang() {
+    let _alone = alone();
+    let film = film(SIZE);
+    let Some(disk) = HangingDisk::mount(&film) else { return };
+    let program = Program::start(disk.folder.path(), &["--max-connections-per-ip", "0"]);
+    let hanging = disk.hang();
+    let _clients = ask_for_slow_files(program.address, 0..50);
+    support::eventually("all reads hang", || hanging.count() == 50);
+    std::thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| {
+                let mut client = ask(program.address, "film.mp4");
+                assert_eq!(client.read_head().unwrap().status, 200);
+                // Piece by piece, since two hundred films are much memory.
+                let mut came = vec![0; 64 * 1024];
+                for piece in film.chunks(came.len()) {
+                    client.read_exact(&mut came[..piece.len()]);
+                    assert!(came[..piece.len()] == *piece, "wrong bytes");
+                }
+            });
+        }
+    });
+    assert_eq!(hanging.count(), 50, "they still hang");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_503_in_both_copy_modes() {
+    let _alone = alone();
+    let Some(disk) = HangingDisk::mount(&film(SIZE)) else { return };
+    for options in [&[][..], &["--sendfile"]] {
+        let program = Program::start(disk.folder.path(), options);
+        let answer = ask(program.address, "broken.mp4").read_head().unwrap();
+        assert_eq!((answer.status, answer.field("retry-after")), (503, Some("3")), "{options:?}");
+    }
+}
+
+#[test]
+fn a_second_signal_stops_at_once_while_reads_hang() {
+    let _alone = alone();
+    let Some(disk) = HangingDisk::mount(&film(SIZE)) else { return };
+    let mut program = Program::start(disk.folder.path(), &["--drain-timeout", "10m"]);
+    let hanging = disk.hang();
+    let _clients = ask_for_slow_files(program.address, 0..20);
+    support::eventually("all reads hang", || hanging.count() == 20);
+    program.signal(Signal::TERM);
+    support::eventually("the listener is closed", || TcpStream::connect(program.address).is_err());
+    let started = Instant::now();
+    program.signal(Signal::TERM);
+    // The main thread ends, and the others with it. Linux keeps those whose reads the file system has taken until it
+    // answers them, and the process with them: a zombie until then.
+    let status = format!("/proc/{}/status", program.child.id());
+    let has_ended = || std::fs::read_to_string(&status).unwrap().contains("State:\tZ");
+    support::eventually("the main thread ends", has_ended);
+    // Workers have a moment to notice; the drain timeout is ten minutes.
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    drop(hanging);
+    assert_eq!(program.wait().code(), Some(0));
+}
