@@ -3,7 +3,8 @@
 //! The servers that are installed are started on loopback (and at the end of a cable that is none) and measured in turns, round by round, so that whatever else
 //! the machine does meanwhile meets all of them; what counts is the ratio within a round. Markdown goes to stdout,
 //! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` says how many rounds there are (5), and words after
-//! `cargo bench --bench compare --` which tables are wanted (`viewers`).
+//! `cargo bench --bench compare --` which tables are wanted (`viewers`). Where `FILMSTRIP_BENCH_AGAINST` is the path of an
+//! earlier build of filmstrip, that one runs too, and `× before` is the ratio to it.
 //!
 //! | room | what it is for |
 //! |---|---|

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use crate::measure::Measure;
-use crate::servers::{BARE, Candidate, PEER, Running};
+use crate::servers::{BARE, BEFORE, Candidate, PEER, Running};
 
 /// What a figure is.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ impl Column {
 pub struct Table {
     title: &'static str,
     columns: &'static [Column],
-    /// Those that ratios are to, of those who are there.
+    /// Those that ratios are to, of those who are there; [`BEFORE`] is each row's own earlier build.
     peers: Vec<&'static str>,
     rows: Vec<Row>,
 }
@@ -41,16 +41,26 @@ struct Row {
     figures: Vec<(usize, Vec<f64>)>,
 }
 
+impl Row {
+    /// Whether this is the row that `row` is compared with as `peer`.
+    fn is_peer(&self, peer: &str, row: &Self) -> bool {
+        match peer {
+            BEFORE => self.server == format!("{}, {BEFORE}", row.server),
+            _ => self.server == peer,
+        }
+    }
+}
+
 impl Table {
     /// An empty one, with a row for each of `field` that the measure concerns.
     pub fn new(measure: &Measure, field: &[(Candidate, Running)]) -> Self {
         let servers = field.iter().map(|(candidate, _)| candidate).filter(|candidate| measure.concerns(candidate));
         let rows: Vec<Row> = servers.map(|server| Row { server: server.name, figures: Vec::new() }).collect();
-        let there = |peer: &&str| rows.iter().any(|row| row.server == *peer);
+        let there = |peer: &&str| rows.iter().any(|row| rows.iter().any(|other| other.is_peer(peer, row)));
         Self {
             title: measure.title,
             columns: measure.columns,
-            peers: [PEER, BARE].into_iter().filter(there).collect(),
+            peers: [BEFORE, PEER, BARE].into_iter().filter(there).collect(),
             rows,
         }
     }
@@ -68,7 +78,7 @@ impl Table {
 
     /// The median of the ratios to `peer` in the rounds that both have.
     fn ratio(&self, row: &Row, column: usize, peer: &str) -> f64 {
-        let Some(peer) = self.rows.iter().find(|row| row.server == peer) else { return f64::NAN };
+        let Some(peer) = self.rows.iter().find(|other| other.is_peer(peer, row)) else { return f64::NAN };
         let of_peer = |round| peer.figures.iter().find(|(of, _)| *of == round).map(|(_, figures)| figures[column]);
         median(row.figures.iter().filter_map(|(round, figures)| Some(figures[column] / of_peer(*round)?)))
     }

@@ -31,6 +31,9 @@ pub const PEER: &str = "nginx";
 /// The row that is the limit of the shape.
 pub const BARE: &str = "bare loop, 4 KiB";
 
+/// What the name of an earlier build's row ends with: `filmstrip, before`.
+pub const BEFORE: &str = "before";
+
 /// filmstrip as it comes.
 pub const DEFAULT: &str = "filmstrip";
 
@@ -42,7 +45,8 @@ pub struct Candidate {
 }
 
 enum Kind {
-    Filmstrip(&'static [&'static str]),
+    /// The program and its options.
+    Filmstrip(PathBuf, &'static [&'static str]),
     Bare,
     Nginx,
     Lighttpd,
@@ -52,15 +56,22 @@ enum Kind {
 /// Everybody who may be there, in the tables' order.
 pub fn candidates() -> Vec<Candidate> {
     let candidate = |name, kind| Candidate { name, kind };
-    vec![
-        candidate(DEFAULT, Kind::Filmstrip(&[])),
-        candidate("filmstrip, 256 KiB", Kind::Filmstrip(&["--chunk-size", "262144"])),
-        candidate("filmstrip, sendfile", Kind::Filmstrip(&["--sendfile"])),
+    let mut all = vec![
+        candidate(DEFAULT, Kind::Filmstrip(filmstrip(), &[])),
+        candidate("filmstrip, 256 KiB", Kind::Filmstrip(filmstrip(), &["--chunk-size", "262144"])),
+        candidate("filmstrip, sendfile", Kind::Filmstrip(filmstrip(), &["--sendfile"])),
+    ];
+    if let Some(earlier) = std::env::var_os("FILMSTRIP_BENCH_AGAINST").map(PathBuf::from) {
+        all.push(candidate("filmstrip, before", Kind::Filmstrip(earlier.clone(), &[])));
+        all.push(candidate("filmstrip, sendfile, before", Kind::Filmstrip(earlier, &["--sendfile"])));
+    }
+    all.extend([
         candidate(BARE, Kind::Bare),
         candidate(PEER, Kind::Nginx),
         candidate("lighttpd", Kind::Lighttpd),
         candidate("caddy", Kind::Caddy),
-    ]
+    ]);
+    all
 }
 
 impl Candidate {
@@ -71,8 +82,8 @@ impl Candidate {
 
     /// The program's size in bytes, where it is one that people install.
     pub fn program_size(&self) -> Option<u64> {
-        let program = match self.kind {
-            Kind::Filmstrip(_) => filmstrip(),
+        let program = match &self.kind {
+            Kind::Filmstrip(program, _) => program.clone(),
             Kind::Bare => return None,
             Kind::Nginx => find("nginx").ok()?,
             Kind::Lighttpd => find("lighttpd").ok()?,
@@ -117,13 +128,13 @@ impl Candidate {
 
     fn command(&self, data: &Data, room: &Path, address: SocketAddr) -> Outcome<Command> {
         let (ip, port) = (address.ip(), address.port());
-        Ok(match self.kind {
-            Kind::Filmstrip(options) => {
-                let mut command = Command::new(filmstrip());
+        Ok(match &self.kind {
+            Kind::Filmstrip(program, options) => {
+                let mut command = Command::new(program);
                 command.env("RUST_LOG", "warn").args(["--bind", &ip.to_string(), "--port", &port.to_string()]);
                 command.args(["--drain-timeout", "1s"]);
                 command.args(["--max-connections", &CONNECTIONS.to_string(), "--max-connections-per-ip", "0"]);
-                command.args(options).arg(data.videos());
+                command.args(*options).arg(data.videos());
                 command
             }
             Kind::Bare => {
