@@ -14,7 +14,7 @@ use filmstrip::{Config, Server};
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = std::env::args_os().nth(1).unwrap_or_else(|| "videos".into());
     let server = Server::bind(Config { dir: dir.into(), port: 0, ..Config::default() })?;
-    let (address, handle) = (server.local_addr(), server.handle()?);
+    let (address, handle) = (server.local_addr(), server.handle());
     let running = thread::spawn(move || server.run());
 
     let mut client = TcpStream::connect(address)?;
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{answer}");
 
     handle.stop();
-    let stopped = running.join().map_err(|_| "the server panicked")??;
-    println!("stopped; connections aborted: {}", stopped.cut);
+    let stopped = running.join().map_err(|_| "the server panicked")?;
+    println!("stopped; connections aborted: {}", stopped.aborted);
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::close_reason::CloseReason;
+
 /// The log target, for `RUST_LOG`: `filmstrip::access=off` disables it.
 pub const TARGET: &str = "filmstrip::access";
 
@@ -27,8 +29,8 @@ pub struct Entry<'a> {
     pub due: u64,
     /// The time from the request's first byte to the response's last.
     pub took: Duration,
-    /// Why the server closed the connection, unless the client asked for it.
-    pub ending: Option<&'a str>,
+    /// Why the connection ended with this response, if it did.
+    pub close: Option<CloseReason>,
 }
 
 impl Entry<'_> {
@@ -52,7 +54,7 @@ impl Display for Entry<'_> {
             self.sent,
             self.due
         )?;
-        self.ending.map_or(Ok(()), |ending| write!(f, " ({ending})"))
+        self.close.and_then(CloseReason::sentence).map_or(Ok(()), |sentence| write!(f, " ({sentence})"))
     }
 }
 
@@ -60,18 +62,18 @@ impl Display for Entry<'_> {
 mod tests {
     use super::*;
 
-    fn line(request_line: &[u8], ending: Option<&str>) -> String {
+    fn line(request_line: &[u8], close: Option<CloseReason>) -> String {
         let client = "192.168.0.7:5000".parse().unwrap();
         let took = Duration::from_micros(1234);
-        Entry { client, request_line, status: 206, sent: 5, due: 10, took, ending }.to_string()
+        Entry { client, request_line, status: 206, sent: 5, due: 10, took, close }.to_string()
     }
 
     #[test]
     fn a_line_says_who_what_and_how_it_ended() {
         let plain = line(b"GET /video/a.mp4 HTTP/1.1", None);
         assert_eq!(plain, "192.168.0.7:5000 \"GET /video/a.mp4 HTTP/1.1\" 206 5/10 1.2ms");
-        let ended = line(b"GET / HTTP/1.1", Some("the client stalled"));
-        assert!(ended.ends_with(" 206 5/10 1.2ms (the client stalled)"), "{ended}");
+        let ended = line(b"GET / HTTP/1.1", Some(CloseReason::Stalled));
+        assert!(ended.ends_with(" 206 5/10 1.2ms (client stopped reading)"), "{ended}");
     }
 
     #[test]

@@ -121,11 +121,10 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     raise_open_files_limit();
     let lan = arguments.lan.then(|| std::path::absolute(&arguments.dir).unwrap_or_else(|_| arguments.dir.clone()));
     let server = Server::bind(arguments.into())?;
-    let handle = server.handle()?;
-    stop_on_signals(handle)?;
+    stop_on_signals(server.handle())?;
     announce(&server.local_addrs(), lan.as_deref());
-    let stopped = server.run()?;
-    log::info!("stopped; connections aborted: {}", stopped.cut);
+    let stopped = server.run();
+    log::info!("stopped; connections aborted: {}", stopped.aborted);
     Ok(())
 }
 

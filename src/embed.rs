@@ -1,4 +1,4 @@
-//! The other door: filmstrip's routes behind a `tiny_http::Server` that somebody already runs.
+//! filmstrip's routes behind a `tiny_http::Server` that a program already runs.
 //!
 //! [`Site::respond`] plans with the same code as filmstrip's own server and copies to the request's writer in chunks of
 //! 4096 bytes. What tiny_http gives no hold of, deadlines and bounds of its connections, stays tiny_http's.
@@ -6,26 +6,26 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use tiny_http::{HTTPVersion, Request};
 
 use crate::http::date;
 use crate::http::request::{Fields, Head, is_authority, split_target};
-use crate::http::response::{Body, Response};
+use crate::http::response::Response;
 use crate::routes::Site;
+use crate::server::send::{Broken, Copying, Output, send};
 
-/// Bytes copied at a time.
-const CHUNK_SIZE: usize = 4096;
+/// Copies of 4096 bytes, by this program.
+const COPYING: Copying = Copying { chunk_size: 4096, sendfile: false };
 
 impl Site {
     /// Answers `request` from this site.
     ///
     /// # Errors
-    /// When the client is gone, or the file can't be read to its end. tiny_http can't break a connection off, so that
-    /// in the second case the writer is kept from it for ever, and the client sees an answer that stops: never the next
-    /// answer's bytes in this one's body. That costs the descriptor of the connection.
+    /// When the client is gone, or the file can't be read to its end. tiny_http can't close a connection early. So in
+    /// the second case the writer is leaked, and the client sees a response that stops: never the next response's bytes
+    /// in this one's body. That costs the descriptor of the connection.
     ///
     /// ```no_run
     /// let site = filmstrip::Site::new(filmstrip::Library::open("videos").unwrap());
@@ -36,30 +36,60 @@ impl Site {
     /// ```
     pub fn respond(&self, request: Request) -> io::Result<()> {
         let now = SystemTime::now();
-        let response = self.answer(&head_of(&request), now);
-        let mut bytes = Vec::with_capacity(CHUNK_SIZE);
+        let mut response = self.answer(&head_of(&request), now);
         let connection = (*request.http_version() < HTTPVersion(1, 1)).then_some("close");
-        response.write_head(&mut bytes, &date::format(now).unwrap_or_default(), connection);
-        let mut writer = request.into_writer();
+        let mut out = ToWriter { writer: request.into_writer(), has_begun: false };
         let running = self.metrics().begin(&response.body);
-        let sent = writer.write_all(&bytes).map_err(Failure::Client).and_then(|()| copy_body(&response, &mut writer));
+        let mut sent = out.send(&response, connection);
+        if matches!(sent, Err(Broken::Truncated | Broken::Unreadable(_))) && !out.has_begun {
+            response = Response::unreadable();
+            sent = out.send(&response, connection);
+        }
         drop(running);
-        // What went out before it broke off isn't known here.
+        // What went out before it failed isn't known here.
         self.metrics().end(response.status.0, if sent.is_ok() { response.body.len() } else { 0 }, None);
         match sent {
-            Ok(()) => writer.flush(),
-            Err(Failure::Client(error)) => Err(error),
-            Err(Failure::File(error)) => {
-                std::mem::forget(writer);
-                Err(error)
+            Ok(()) => out.writer.flush(),
+            Err(Broken::Lost(error)) => Err(error),
+            Err(broken) => {
+                std::mem::forget(out.writer);
+                Err(match broken {
+                    Broken::Unreadable(error) => error,
+                    _ => io::ErrorKind::UnexpectedEof.into(),
+                })
             }
         }
     }
 }
 
-enum Failure {
-    Client(io::Error),
-    File(io::Error),
+/// A request's writer. It waits as long as tiny_http does, which knows no deadline.
+struct ToWriter<W> {
+    writer: W,
+    has_begun: bool,
+}
+
+impl<W: Write> ToWriter<W> {
+    fn send(&mut self, response: &Response, connection: Option<&str>) -> Result<(), Broken> {
+        let mut head = Vec::new();
+        response.write_head(&mut head, &date::now(), connection);
+        send(self, head, &response.body, COPYING, false)
+    }
+}
+
+impl<W: Write> Output for ToWriter<W> {
+    fn write(&mut self, text: &[u8], chunk: &[u8], _: bool) -> Result<(), Broken> {
+        self.has_begun = true;
+        self.writer.write_all(text).and_then(|()| self.writer.write_all(chunk)).map_err(Broken::Lost)
+    }
+
+    /// Never asked for: see [`COPYING`].
+    fn send_file(&mut self, _: &File, _: Range<u64>) -> Result<(), Broken> {
+        Err(Broken::Unreadable(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn segment_size(&mut self) -> usize {
+        0
+    }
 }
 
 /// The parts of a tiny_http request that a response depends on. Its target was read by tiny_http, with its rules.
@@ -77,31 +107,4 @@ fn head_of(request: &Request) -> Head<'_> {
         has_body: false,
         fields,
     }
-}
-
-fn copy_body(response: &Response, writer: &mut impl Write) -> Result<(), Failure> {
-    match &response.body {
-        Body::Empty => Ok(()),
-        Body::Bytes(bytes) => writer.write_all(bytes).map_err(Failure::Client),
-        Body::Slice(file, range) => copy_slice(file, range.clone(), writer),
-        Body::Slices(file, parts, end) => {
-            for (introduction, range) in parts {
-                writer.write_all(introduction.as_bytes()).map_err(Failure::Client)?;
-                copy_slice(file, range.clone(), writer)?;
-            }
-            writer.write_all(end.as_bytes()).map_err(Failure::Client)
-        }
-    }
-}
-
-fn copy_slice(file: &File, range: Range<u64>, writer: &mut impl Write) -> Result<(), Failure> {
-    let mut chunk = [0; CHUNK_SIZE];
-    let mut at = range.start;
-    while at < range.end {
-        let length = (CHUNK_SIZE as u64).min(range.end - at) as usize;
-        file.read_exact_at(&mut chunk[..length], at).map_err(Failure::File)?;
-        writer.write_all(&chunk[..length]).map_err(Failure::Client)?;
-        at += length as u64;
-    }
-    Ok(())
 }

@@ -18,24 +18,20 @@
 //! use filmstrip::{Config, Server};
 //!
 //! let server = Server::bind(Config { dir: "videos".into(), port: 0, ..Config::default() })?;
-//! let handle = server.handle()?;
+//! let handle = server.handle();
 //! let running = std::thread::spawn(move || server.run());
 //! handle.stop();
-//! assert_eq!(running.join().unwrap()?.cut, 0);
+//! assert_eq!(running.join().unwrap().aborted, 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
 pub mod access_log;
-mod admission;
 mod api;
 pub mod cli;
+mod close_reason;
 mod config;
-mod connection;
-mod crew;
-mod crowd;
 pub mod embed;
-mod headroom;
 pub mod http;
 mod lan;
 pub mod library;
@@ -45,10 +41,8 @@ mod playlist;
 mod representation;
 pub mod routes;
 mod server;
-mod stream;
 pub mod subtitles;
 mod throttle;
-mod transport;
 
 pub use config::{Config, StartError};
 pub use library::Library;

@@ -4,12 +4,11 @@
 //! the bytes of a film count when its response is over, and the streams that are running are a number of their own.
 
 use std::fmt::{Display, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::admission::Admission;
-use crate::connection::Ending;
+use crate::close_reason::CloseReason;
 use crate::http::response::Body;
 
 /// What the text is, to whoever collects it.
@@ -21,17 +20,36 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// Upper ends of the histogram's buckets, in seconds: a file in the page cache, a disk, a disk that has to wake up.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0];
 
-/// Why a newcomer was turned away.
+/// Why a connection was refused with 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TurnedAway {
-    /// There was neither a place nor room to wait.
-    QueueFull,
+pub enum Refused {
+    /// Its address has all the connections that it may have.
+    Address,
+    /// There was no place, and no room in the backlog.
+    BacklogFull,
     /// No place became free in time.
-    Waited,
+    TimedOut,
+    /// The system had no memory or no thread for it.
+    NoResources,
+    /// The server is stopping.
+    Stopping,
 }
 
-/// Their names, in order.
-const TURNED_AWAY: [&str; 2] = ["queue_full", "waited"];
+impl Refused {
+    /// Their labels, in order.
+    const LABELS: [&'static str; 5] = ["address_limit", "backlog_full", "timed_out", "no_resources", "stopping"];
+
+    /// What the log says.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Address => "its address has --max-connections-per-ip connections open",
+            Self::BacklogFull => "--max-connections are open, and too many wait for one to close",
+            Self::TimedOut => "--max-connections are open, and none closed in time",
+            Self::NoResources => "no memory or no thread is left",
+            Self::Stopping => "the server is stopping",
+        }
+    }
+}
 
 /// The counters of one site.
 #[derive(Debug, Default)]
@@ -39,13 +57,14 @@ pub struct Metrics {
     requests: [AtomicU64; CLASSES.len()],
     sent_bytes: AtomicU64,
     streams: Arc<AtomicU64>,
-    turned_away: [AtomicU64; TURNED_AWAY.len()],
-    closes: [AtomicU64; Ending::ALL.len()],
+    refused: [AtomicU64; Refused::LABELS.len()],
+    closed: [AtomicU64; CloseReason::COUNT],
+    open: AtomicU64,
+    idle: AtomicU64,
+    waiting: AtomicU64,
     /// The buckets, each without those below it; the last one has no end.
     first_byte: [AtomicU64; BUCKETS.len() + 1],
     first_byte_nanoseconds: AtomicU64,
-    /// Who is inside is not counted here: the one who knows is asked.
-    admission: OnceLock<Arc<Admission>>,
 }
 
 /// A file is being sent, until this is dropped.
@@ -65,12 +84,6 @@ fn count(counters: &[AtomicU64], at: usize) {
 }
 
 impl Metrics {
-    /// From now on the connections of `admission` are told too.
-    pub fn ask(&self, admission: Arc<Admission>) {
-        // A site has one server; a second one's connections would be no better to tell than the first one's.
-        let _ = self.admission.set(admission);
-    }
-
     /// A response begins; keep what this gives until it ends.
     pub fn begin(&self, body: &Body) -> Option<Stream> {
         matches!(body, Body::Slice(..) | Body::Slices(..)).then(|| {
@@ -91,14 +104,35 @@ impl Metrics {
         }
     }
 
-    /// A newcomer was turned away.
-    pub fn turned_away(&self, why: TurnedAway) {
-        count(&self.turned_away, why as usize);
+    /// A connection was refused.
+    pub fn refused(&self, why: Refused) {
+        count(&self.refused, why as usize);
+    }
+
+    /// A connection was opened.
+    pub fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection ended.
-    pub fn closed(&self, why: Ending) {
-        count(&self.closes, why as usize);
+    pub fn closed(&self, why: CloseReason) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        count(&self.closed, why as usize);
+    }
+
+    /// A connection is parked: no worker has it until its client sends something.
+    pub fn parked(&self) {
+        self.idle.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection is parked no longer.
+    pub fn resumed(&self) {
+        self.idle.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// So many connections wait for a place now.
+    pub fn waiting(&self, connections: usize) {
+        self.waiting.store(connections as u64, Ordering::Relaxed);
     }
 
     /// All of it, as Prometheus reads it.
@@ -109,11 +143,14 @@ impl Metrics {
             names.iter().zip(counters).map(sample).collect::<Vec<_>>()
         };
         let mut text = Text(String::new());
-        if let Some(admission) = self.admission.get() {
-            let census = admission.census();
-            let states = [("busy", census.busy), ("idle", census.idle), ("waiting", census.waiting)];
+        let (open, idle, waiting) = (value(&self.open), value(&self.idle), value(&self.waiting));
+        // Behind somebody else's tiny_http there are connections, but none that is known here.
+        if open + waiting > 0 {
+            let states = [("busy", open.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)];
             let samples = states.map(|(state, number)| (format!("{{state=\"{state}\"}}"), number));
-            text.family("connections", "gauge", "Connections by state; those that wait have no place yet.", samples);
+            let help = "Connections by state: busy (a worker has it), idle (its client is to send something), \
+                        waiting (for a place).";
+            text.family("connections", "gauge", help, samples);
         }
         text.family(
             "requests_total",
@@ -136,14 +173,14 @@ impl Metrics {
         text.family(
             "refusals_total",
             "counter",
-            "Connections that were turned away, by reason.",
-            labelled("reason", &TURNED_AWAY, &self.turned_away),
+            "Connections that were refused with 503, by reason.",
+            labelled("reason", &Refused::LABELS, &self.refused),
         );
         text.family(
             "closes_total",
             "counter",
             "Connections that ended, by reason.",
-            labelled("reason", &Ending::ALL.map(Ending::label), &self.closes),
+            labelled("reason", &CloseReason::labels(), &self.closed),
         );
         self.histogram(&mut text);
         text.0
@@ -188,13 +225,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_place_of_its_own() {
-        for (at, ending) in Ending::ALL.into_iter().enumerate() {
-            assert_eq!(ending as usize, at, "{ending:?}");
-        }
-        assert_eq!(TURNED_AWAY[TurnedAway::Waited as usize], "waited");
-        let labels: std::collections::HashSet<_> = Ending::ALL.map(Ending::label).into();
-        assert_eq!(labels.len(), Ending::ALL.len());
+    fn every_refusal_has_its_own_label() {
+        let last = Refused::Stopping;
+        assert_eq!((Refused::LABELS.len(), Refused::LABELS[last as usize]), (last as usize + 1, "stopping"));
     }
 
     #[test]
@@ -205,15 +238,19 @@ mod tests {
         {
             metrics.end(status, sent, milliseconds.map(Duration::from_millis));
         }
-        metrics.turned_away(TurnedAway::Waited);
-        metrics.closed(Ending::Stalled);
+        metrics.refused(Refused::TimedOut);
+        (0..3).for_each(|_| metrics.opened());
+        metrics.closed(CloseReason::Stalled);
+        metrics.parked();
         let text = metrics.text();
         for line in [
             "filmstrip_requests_total{class=\"2xx\"} 2",
             "filmstrip_requests_total{class=\"3xx\"} 0",
             "filmstrip_requests_total{class=\"5xx\"} 1",
             "filmstrip_sent_bytes_total 15",
-            "filmstrip_refusals_total{reason=\"waited\"} 1",
+            "filmstrip_refusals_total{reason=\"timed_out\"} 1",
+            "filmstrip_connections{state=\"busy\"} 1",
+            "filmstrip_connections{state=\"idle\"} 1",
             "filmstrip_closes_total{reason=\"stalled\"} 1",
             "filmstrip_time_to_first_byte_seconds_bucket{le=\"0.0005\"} 0",
             "filmstrip_time_to_first_byte_seconds_bucket{le=\"0.001\"} 1",
@@ -224,7 +261,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
         }
-        assert!(!text.contains("filmstrip_connections"), "nobody knows of any");
+        assert!(!Metrics::default().text().contains("filmstrip_connections"), "none is known");
     }
 
     #[test]

@@ -259,7 +259,7 @@ fn a_counter_moves_by_exactly_what_was_sent() {
     eventually("four requests and the close are counted", || {
         scrapes += now.len();
         now = scrape();
-        moved("filmstrip_closes_total{reason=\"client_left\"}", &now, &first) == 1.0
+        moved("filmstrip_closes_total{reason=\"client_closed\"}", &now, &first) == 1.0
     });
     let bytes = moved("filmstrip_sent_bytes_total", &now, &first);
     assert_eq!(bytes, (100_000 + 10 + unsatisfiable + scrapes) as f64);

@@ -234,7 +234,7 @@ fn a_stop_while_everything_is_full_ends() {
     let mut waiting = Client::connect(server.address);
     waiting.send(GET);
     let stopped = server.stop();
-    assert_eq!(stopped.cut, 4);
+    assert_eq!(stopped.aborted, 4);
     assert!(matches!(waiting.read_head().map(|head| head.status), None | Some(503)));
 }
 

@@ -151,7 +151,9 @@ fn the_log_has_one_line_per_response_and_follows_rust_log() {
         assert_eq!(access.len(), lines, "{log}");
         if lines > 0 {
             assert!(access[0].contains("\"GET /video/film.mp4 HTTP/1.1\" 200 4/4 "), "{log}");
-            assert!(access[1].contains(r#""GET /\x1b[2J\"x HTTP/1.1" 400 "#) && access[1].ends_with("(not a request)"));
+            assert!(
+                access[1].contains(r#""GET /\x1b[2J\"x HTTP/1.1" 400 "#) && access[1].ends_with("(malformed request)")
+            );
         }
     }
 }

@@ -328,7 +328,7 @@ fn a_running_stream_ends_whole_when_the_server_stops() {
     support::eventually("the listener is closed", || std::net::TcpStream::connect(address).is_err());
     let rest = client.read_rest();
     assert!(rest.ends_with(&film[film.len() - 1000..]) && rest.len() > film.len());
-    assert_eq!(stopping.join().unwrap().cut, 0);
+    assert_eq!(stopping.join().unwrap().aborted, 0);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn a_stream_that_outlasts_the_drain_is_cut() {
     let mut client = Client::connect(server.address);
     client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
     client.stream.read_exact(&mut [0; 1]).unwrap();
-    assert_eq!(server.stop().cut, 1);
+    assert_eq!(server.stop().aborted, 1);
     assert!(client.read_rest().len() < 30_000_000);
 }
 

@@ -67,23 +67,9 @@ pub fn parse(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// The last `Date` field, formatted once a second instead of once a response.
-#[derive(Debug, Default)]
-pub struct DateCache {
-    second: u64,
-    text: String,
-}
-
-impl DateCache {
-    /// The `Date` field's value for `now`.
-    pub fn at(&mut self, now: SystemTime) -> &str {
-        let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if self.text.is_empty() || second != self.second {
-            self.second = second;
-            self.text = format(now).unwrap_or_else(|| httpdate::fmt_http_date(UNIX_EPOCH));
-        }
-        &self.text
-    }
+/// The `Date` field's value for this moment (§6.6.1).
+pub fn now() -> String {
+    format(SystemTime::now()).unwrap_or_else(|| httpdate::fmt_http_date(UNIX_EPOCH))
 }
 
 #[cfg(test)]
@@ -134,14 +120,5 @@ mod tests {
         for (time, want) in rows {
             assert_eq!(rfc3339(time), want, "{time:?}");
         }
-    }
-
-    #[test]
-    fn the_cache_changes_with_the_second() {
-        let mut cache = DateCache::default();
-        let start = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let first = cache.at(start).to_owned();
-        assert_eq!(cache.at(start + Duration::from_millis(999)), first);
-        assert_ne!(cache.at(start + Duration::from_secs(1)), first);
     }
 }

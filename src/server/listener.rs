@@ -1,8 +1,6 @@
-//! Listening sockets: their options, which every accepted connection inherits, and how a wait for newcomers ends.
+//! Listening sockets: their options, which every accepted connection inherits, and what an error of accept(2) means.
 
 use std::io;
-#[cfg(not(target_os = "linux"))]
-use std::net::Ipv4Addr;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -11,10 +9,10 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// Connections that the system completes while the workers are busy; it is cut to `net.core.somaxconn`.
+/// Connections that the system completes before they are accepted; it is cut to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// Bytes that the system keeps of a response and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
+/// Bytes of a response that the system keeps and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
 /// half of them are left. Without a bound it is woken when a third of some megabytes is free, so that a client that
 /// takes 32 KiB a second was seen to stall for 5 s, as it was with 512 KiB; up to 128 KiB it was not, and no bound
 /// down to 16 KiB cost any speed.
@@ -44,7 +42,7 @@ fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(UNSENT)?;
-    // A phone that left the network without a word is found between requests too.
+    // A phone that left the network without a FIN is found between requests too.
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
 }
 
@@ -65,35 +63,13 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((stream, peer))
 }
 
-/// Ends a wait for newcomers for good. On Linux shutting the listener down does that, and refuses whoever comes later.
-#[cfg(target_os = "linux")]
-pub fn close(listener: &TcpListener) {
-    let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
-}
-
-/// Elsewhere a connection of our own ends the wait; whoever comes to the door then sees that it is over.
-#[cfg(not(target_os = "linux"))]
-pub fn close(listener: &TcpListener) {
-    if let Ok(mut address) = listener.local_addr() {
-        if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv4() {
-                Ipv4Addr::LOCALHOST.into()
-            } else {
-                std::net::Ipv6Addr::LOCALHOST.into()
-            });
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
-    }
-}
-
 /// A connection that was gone before it was accepted, or that a firewall or a network error ended (accept(2)).
-pub fn is_the_clients_doing(error: &io::Error) -> bool {
+pub fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(
             Errno::CONNABORTED
                 | Errno::INTR
-                | Errno::AGAIN
                 | Errno::PROTO
                 | Errno::PERM
                 | Errno::NETDOWN

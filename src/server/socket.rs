@@ -1,44 +1,48 @@
-//! One client's socket as the rooms to its right see it: bytes in, bytes out, and never a wait.
+//! One client's socket as its connection uses it: receive what is there, send, and wait for room.
 //!
-//! What can't be done now is [`io::ErrorKind::WouldBlock`]; whoever asked says what it waits for, and for how long. The
-//! trait has a clock of its own, so that every deadline is tested without sleeping: a scripted transport tells the
-//! time that its script says.
+//! The trait has a clock of its own, so that every deadline is tested without sleeping: a scripted client tells the time
+//! that its script says.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+
+use super::poller::timespec;
 
 /// A connection to one client, with a clock.
-pub trait Transport {
-    /// The time now, of the clock that every deadline is measured by.
+pub trait Socket {
+    /// The time now, by the clock of every deadline.
     fn now(&self) -> Instant;
 
-    /// Appends what has arrived to `buffer`, as much as its capacity has room for.
-    ///
-    /// `Ok(0)` is the client's goodbye (it may still read).
+    /// Appends what has arrived to `buffer`, as much as its capacity has room for. `Ok(0)`: the client sends nothing any
+    /// more (it may still read).
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when nothing has arrived; what the system says otherwise.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
-    /// Sends what the socket takes of `bytes`; says how much that was. `more` lets the system hold back less than a
-    /// segment, for what follows.
+    /// Sends what the socket takes of `text` and then `chunk`; says how much that was. `more` lets the system hold back
+    /// less than a segment, for what follows.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when it takes nothing now; what the system says otherwise.
-    fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize>;
+    fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize>;
 
-    /// Sends what the socket takes of the `length` bytes of `file` at `offset`, without reading them; says how much
-    /// that was. 0 is the file's end.
+    /// Lets the kernel send what the socket takes of the `length` bytes of `file` at `offset`; says how much that was. 0
+    /// is the file's end.
     ///
     /// # Errors
     /// As [`Self::send`].
     fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize>;
+
+    /// Waits until the socket takes something, until `until` at most.
+    fn wait_for_room(&mut self, until: Instant);
 
     /// Tells the client that nothing more will come (a FIN); receiving goes on.
     fn finish(&mut self);
@@ -48,7 +52,7 @@ pub trait Transport {
 }
 
 /// The real one: a TCP socket that doesn't block.
-impl Transport for &TcpStream {
+impl Socket for &TcpStream {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -57,9 +61,16 @@ impl Transport for &TcpStream {
         unless_interrupted(|| recv(&**self, spare_capacity(buffer), RecvFlags::DONTWAIT).map(|(received, _)| received))
     }
 
-    fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
+    fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize> {
         let more = if more { SendFlags::MORE } else { SendFlags::empty() };
-        unless_interrupted(|| send(&**self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more))
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more;
+        unless_interrupted(|| match (text, chunk) {
+            ([], bytes) | (bytes, []) => send(&**self, bytes, flags),
+            _ => {
+                let both = [IoSlice::new(text), IoSlice::new(chunk)];
+                sendmsg(&**self, &both, &mut SendAncillaryBuffer::default(), flags)
+            }
+        })
     }
 
     #[cfg(target_os = "linux")]
@@ -71,6 +82,12 @@ impl Transport for &TcpStream {
     #[cfg(not(target_os = "linux"))]
     fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn wait_for_room(&mut self, until: Instant) {
+        let left = timespec(until.saturating_duration_since(Instant::now()));
+        // Whatever came of it, the next attempt to send finds out.
+        let _ = poll(&mut [PollFd::new(&**self, PollFlags::OUT)], Some(&left));
     }
 
     fn finish(&mut self) {
@@ -200,7 +217,7 @@ pub mod script {
         }
     }
 
-    impl Transport for &mut Script {
+    impl Socket for &mut Script {
         fn now(&self) -> Instant {
             self.now
         }
@@ -220,7 +237,8 @@ pub mod script {
             }
         }
 
-        fn send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize> {
+            let bytes = [text, chunk].concat();
             let taken = bytes.len().min(self.window);
             if taken == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -234,7 +252,11 @@ pub mod script {
         fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
             let mut bytes = vec![0; length];
             let read = std::os::unix::fs::FileExt::read_at(file, &mut bytes, offset)?;
-            if read == 0 { Ok(0) } else { self.send(&bytes[..read], false) }
+            if read == 0 { Ok(0) } else { self.send(&bytes[..read], &[], false) }
+        }
+
+        fn wait_for_room(&mut self, until: Instant) {
+            self.wait_writable(until);
         }
 
         fn finish(&mut self) {

@@ -1,0 +1,166 @@
+//! Connections that wait for their client: nothing is done with one until its socket has something to read, or its
+//! deadline has come. Waiting costs no thread.
+//!
+//! One thread, the accept loop, blocks in [`Poller::wait`]. Any thread may park a connection. A connection is the
+//! poller's while its socket is armed, and somebody else's otherwise.
+
+#[cfg(target_os = "linux")]
+mod epoll;
+#[cfg(any(test, not(target_os = "linux")))]
+mod poll;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+
+#[cfg(target_os = "linux")]
+use epoll::Selector;
+#[cfg(not(target_os = "linux"))]
+use poll::Selector;
+
+/// The bit that tells a listener's token from a connection's.
+const LISTENER: u64 = 1 << 62;
+
+/// See the module.
+pub struct Poller<T> {
+    selector: Selector,
+    parked: Mutex<Parked<T>>,
+}
+
+/// How long a connection is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// When it is given back, even if there is nothing to read.
+    pub until: Instant,
+    /// From when on it may be evicted; `None`: it may not.
+    pub idle_since: Option<Instant>,
+}
+
+struct Parked<T> {
+    /// By descriptor: that of an open socket is its own.
+    connections: HashMap<u64, (T, Deadline)>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    /// When the wait that is going on ends. It isn't put off when its connection is taken out: that one is parked again
+    /// soon, as a rule, and then nothing has to be woken.
+    wait_ends: Option<Instant>,
+    refuses_idle: bool,
+}
+
+impl<T> Parked<T> {
+    fn take(&mut self, token: u64) -> Option<T> {
+        let (connection, deadline) = self.connections.remove(&token)?;
+        self.deadlines.remove(&(deadline.until, token));
+        Some(connection)
+    }
+}
+
+impl<T> Poller<T> {
+    /// Nothing is parked yet.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn new() -> io::Result<Self> {
+        let parked =
+            Parked { connections: HashMap::new(), deadlines: BTreeSet::new(), wait_ends: None, refuses_idle: false };
+        Ok(Self { selector: Selector::new()?, parked: Mutex::new(parked) })
+    }
+
+    /// Parks a connection until there is something to read from `socket`, or until its deadline.
+    ///
+    /// # Errors
+    /// The connection, when the system can't watch its socket, or when it is idle and [`Self::take_idle`] was called.
+    pub fn park(&self, socket: &Arc<TcpStream>, connection: T, deadline: Deadline) -> Result<(), T> {
+        let token = socket.as_raw_fd() as u64;
+        let mut parked = self.lock();
+        if parked.refuses_idle && deadline.idle_since.is_some() {
+            return Err(connection);
+        }
+        // With the lock held: an event that comes at once finds the connection parked.
+        if self.selector.arm(token, socket).is_err() {
+            return Err(connection);
+        }
+        parked.connections.insert(token, (connection, deadline));
+        parked.deadlines.insert((deadline.until, token));
+        if parked.wait_ends.is_none_or(|end| deadline.until < end) {
+            parked.wait_ends = Some(deadline.until);
+            drop(parked);
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Ends a wait as soon as there is a connection to accept, once.
+    ///
+    /// # Errors
+    /// When the system has no room for one socket more.
+    pub fn arm_listener(&self, listener: &Arc<TcpListener>) -> io::Result<()> {
+        self.selector.arm(LISTENER | listener.as_raw_fd() as u64, listener)
+    }
+
+    /// Waits until a connection can be read or has reached its deadline, or there is one to accept; until `until`, or for
+    /// ever. Appends the connections to `ready`; says whether there is one to accept.
+    pub fn wait(&self, until: Option<Instant>, ready: &mut Vec<T>) -> bool {
+        let mut parked = self.lock();
+        let now = Instant::now();
+        let first = parked.deadlines.first().map(|(deadline, _)| *deadline);
+        parked.wait_ends = first.into_iter().chain(parked.wait_ends.filter(|end| *end > now)).min();
+        let until = until.into_iter().chain(parked.wait_ends).min();
+        drop(parked);
+        let mut tokens = Vec::new();
+        self.selector.wait(until.map(|until| until.saturating_duration_since(now)), &mut tokens);
+        let mut parked = self.lock();
+        let connections = tokens.iter().filter_map(|token| parked.take(*token));
+        ready.extend(connections);
+        let now = Instant::now();
+        while let Some((_, token)) = parked.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
+            self.selector.disarm(token);
+            ready.extend(parked.take(token));
+        }
+        tokens.iter().any(|token| token & LISTENER != 0)
+    }
+
+    /// Ends the wait that is going on, or the next one.
+    pub fn wake(&self) {
+        self.selector.wake();
+    }
+
+    /// Takes the connection that has been idle longest, of those that are `wanted`.
+    pub fn evict(&self, now: Instant, wanted: impl Fn(&T) -> bool) -> Option<T> {
+        let mut parked = self.lock();
+        let idle = parked.connections.iter().filter_map(|(token, (connection, deadline))| {
+            let since = deadline.idle_since.filter(|since| *since <= now)?;
+            wanted(connection).then_some((since, *token))
+        });
+        let (_, token) = idle.min()?;
+        self.selector.disarm(token);
+        parked.take(token)
+    }
+
+    /// Takes every idle connection, and lets none be parked from now on.
+    pub fn take_idle(&self) -> Vec<T> {
+        let mut parked = self.lock();
+        parked.refuses_idle = true;
+        let is_idle = |(token, (_, deadline)): (&u64, &(T, Deadline))| deadline.idle_since.map(|_| *token);
+        let idle: Vec<u64> = parked.connections.iter().filter_map(is_idle).collect();
+        idle.iter().for_each(|token| self.selector.disarm(*token));
+        idle.into_iter().filter_map(|token| parked.take(token)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Parked<T>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wait as the system wants it; a day at most, since some systems count milliseconds in 32 bits.
+pub fn timespec(wait: Duration) -> Timespec {
+    let wait = wait.min(Duration::from_secs(24 * 3600));
+    Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() }
+}
+
+#[cfg(test)]
+mod tests;

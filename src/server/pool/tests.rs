@@ -1,0 +1,190 @@
+use super::*;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// What a job does: it says that it has begun, and ends when it is told to.
+struct Job {
+    kind: Kind,
+    begun: Sender<()>,
+    end: Receiver<()>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// As a response that a disk holds up: the pool isn't told.
+    HeldUp,
+    /// As a long response.
+    Long,
+    /// It is queued a second time.
+    Twice,
+    Panics,
+}
+
+/// Longer than any wait of a test that passes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn pool(most: usize) -> Arc<Pool<Job>> {
+    Arc::new(Pool::new(most, |job: Job, worker| {
+        if job.kind == Kind::Long {
+            worker.detach();
+        }
+        let _ = job.begun.send(());
+        let _ = job.end.recv();
+        assert!(job.kind != Kind::Panics, "a job that panics on purpose");
+        (job.kind == Kind::Twice).then_some(Job { kind: Kind::HeldUp, ..job })
+    }))
+}
+
+/// Queues a job. What comes first says when it begins; drop the other one to end it.
+fn submit(pool: &Pool<Job>, kind: Kind) -> (Receiver<()>, Sender<()>) {
+    let ((begun, has_begun), (ends, end)) = (channel(), channel());
+    pool.submit(Job { kind, begun, end });
+    (has_begun, ends)
+}
+
+/// Does what the accept loop does while jobs are queued, until this one has begun.
+fn begins(pool: &Pool<Job>, begun: &Receiver<()>) -> bool {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        pool.tick(Instant::now());
+        if begun.recv_timeout(TICK).is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+fn eventually(holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "never");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn however_many_are_held_up_the_next_job_begins() {
+    let pool = pool(100);
+    let held_up: Vec<_> = (0..40).map(|_| submit(&pool, Kind::HeldUp)).collect();
+    assert!(held_up.iter().all(|(begun, _)| begins(&pool, begun)));
+    let (begun, _end) = submit(&pool, Kind::HeldUp);
+    assert!(begins(&pool, &begun));
+    drop(held_up);
+    eventually(|| pool.0.lock().running <= pool.0.usual);
+}
+
+#[test]
+fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
+    let pool = pool(100);
+    let jobs: Vec<_> = (0..50).map(|_| submit(&pool, Kind::HeldUp)).collect();
+    assert_eq!(pool.0.lock().threads, pool.0.usual, "no more than run at once");
+    eventually(|| pool.0.lock().queue.len() == 50 - pool.0.usual);
+    pool.0.lock().taken = 0;
+    pool.tick(Instant::now() + TICK);
+    assert!(jobs.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without another tick");
+    assert_eq!(pool.next_tick(), None);
+}
+
+#[test]
+fn a_queue_that_moves_fast_enough_calls_nobody() {
+    let pool = pool(100);
+    let _jobs: Vec<_> = (0..10).map(|_| submit(&pool, Kind::HeldUp)).collect();
+    eventually(|| pool.0.lock().queue.len() == 10 - pool.0.usual);
+    pool.0.lock().taken = 3;
+    pool.tick(Instant::now() + TICK);
+    assert_eq!(pool.0.lock().threads, pool.0.usual);
+}
+
+#[test]
+fn a_long_job_makes_room_and_its_thread_ends_with_it() {
+    let pool = pool(100);
+    let long: Vec<_> = (0..20).map(|_| submit(&pool, Kind::Long)).collect();
+    assert!(long.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without a tick");
+    eventually(|| pool.0.lock().running == 0);
+    assert!(pool.0.lock().threads >= 20);
+    drop(long);
+    // One that was called for a job that another one took is idle now.
+    eventually(|| pool.0.lock().threads <= pool.0.usual);
+    eventually(|| pool.0.lock().running == 0);
+}
+
+#[test]
+fn a_job_that_is_given_back_is_done_again() {
+    let pool = pool(100);
+    let (begun, end) = submit(&pool, Kind::Twice);
+    assert!(begun.recv_timeout(PATIENCE).is_ok());
+    end.send(()).unwrap();
+    assert!(begun.recv_timeout(PATIENCE).is_ok());
+}
+
+#[test]
+fn a_panic_ends_one_thread_and_is_accounted_for() {
+    let pool = pool(100);
+    for _ in 0..10 {
+        let (begun, _) = submit(&pool, Kind::Panics);
+        assert!(begins(&pool, &begun));
+    }
+    eventually(|| pool.0.lock().running == 0);
+    eventually(|| pool.0.lock().threads <= pool.0.usual);
+    let (begun, _end) = submit(&pool, Kind::HeldUp);
+    assert!(begins(&pool, &begun));
+}
+
+#[test]
+fn there_are_no_more_threads_than_there_may_be() {
+    let pool = pool(5);
+    let jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
+    (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
+    assert_eq!(pool.0.lock().threads, 5.max(pool.0.usual));
+    for (begun, end) in jobs {
+        assert!(begins(&pool, &begun));
+        drop(end);
+    }
+}
+
+#[test]
+fn a_job_for_which_no_thread_can_be_started_is_given_back_in_time() {
+    let pool = pool(5);
+    let job = |pool: &Pool<Job>| pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_some();
+    let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
+    eventually(|| pool.0.lock().queue.len() < 20);
+    assert!(!job(&pool), "threads can be started as far as is known");
+    pool.0.lock().is_starved = true;
+    assert!(pool.take_overdue(Instant::now(), PATIENCE).is_none(), "it has not waited for long");
+    assert!(job(&pool));
+}
+
+#[test]
+fn a_closed_pool_ends_its_threads() {
+    let pool = pool(100);
+    let (begun, end) = submit(&pool, Kind::HeldUp);
+    assert!(begins(&pool, &begun));
+    drop(end);
+    eventually(|| pool.0.lock().idle.len() == 1);
+    let (begun, end) = submit(&pool, Kind::HeldUp);
+    assert!(begins(&pool, &begun));
+    pool.close();
+    drop(end);
+    eventually(|| pool.0.lock().threads == 0);
+}
+
+/// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short work.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_job_has_a_lower_priority_and_the_next_ones_have_not() {
+    let priority = || rustix::process::getpriority_process(None).unwrap();
+    let usual = priority();
+    let (seen, priorities) = channel();
+    let pool = Pool::new(10, move |is_long: bool, worker: &mut Worker<bool>| {
+        if is_long {
+            worker.detach();
+        }
+        seen.send(rustix::process::getpriority_process(None).unwrap()).unwrap();
+        None
+    });
+    for is_long in [true, false, true, false, false] {
+        pool.submit(is_long);
+        let want = if is_long { (usual + 10).min(19) } else { usual };
+        assert_eq!(priorities.recv_timeout(PATIENCE).unwrap(), want);
+    }
+    assert_eq!(priority(), usual);
+}
