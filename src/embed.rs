@@ -86,10 +86,6 @@ impl<W: Write> Output for ToWriter<W> {
     fn send_file(&mut self, _: &File, _: Range<u64>) -> Result<(), Broken> {
         Err(Broken::Unreadable(io::ErrorKind::Unsupported.into()))
     }
-
-    fn segment_size(&mut self) -> usize {
-        0
-    }
 }
 
 /// The parts of a tiny_http request that a response depends on. Its target was read by tiny_http, with its rules.

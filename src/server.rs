@@ -15,7 +15,6 @@ mod socket;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -51,14 +50,7 @@ pub struct Stopped {
 struct Shared {
     context: Context,
     poller: Poller<Box<Client>>,
-    /// See [`RUNNING`] and what follows.
-    stage: AtomicU8,
 }
-
-/// The stages of a server's run.
-const RUNNING: u8 = 0;
-const DRAINING: u8 = 1;
-const ABORTING: u8 = 2;
 
 /// A connected client. Whoever owns this owns the connection.
 struct Client {
@@ -104,7 +96,7 @@ impl Server {
             stall_timeout: config.stall_timeout,
             copying: Copying { chunk_size: config.chunk_size, sendfile: config.sendfile },
         };
-        let shared = Arc::new(Shared { context, poller, stage: AtomicU8::new(RUNNING) });
+        let shared = Arc::new(Shared { context, poller });
         Ok(Self { listeners, shared, drain_timeout: config.drain_timeout })
     }
 
@@ -136,16 +128,16 @@ impl Handle {
     /// Refuses new connections, closes idle ones, and lets the responses in flight go on until the drain timeout. Returns
     /// at once.
     pub fn stop(&self) {
-        self.enter(DRAINING);
+        self.stop_running(false);
     }
 
     /// Stops without waiting for any response.
     pub fn stop_now(&self) {
-        self.enter(ABORTING);
+        self.stop_running(true);
     }
 
-    fn enter(&self, stage: u8) {
-        self.0.stage.fetch_max(stage, Ordering::SeqCst);
+    fn stop_running(&self, at_once: bool) {
+        self.0.context.limits.stop(at_once);
         self.0.poller.wake();
     }
 }
@@ -157,14 +149,6 @@ fn open_files_limit() -> usize {
 }
 
 impl Shared {
-    fn is_stopping(&self) -> bool {
-        self.stage.load(Ordering::SeqCst) >= DRAINING
-    }
-
-    fn is_aborting(&self) -> bool {
-        self.stage.load(Ordering::SeqCst) >= ABORTING
-    }
-
     /// A worker's job: serves a connection, and then parks it, queues it again or closes it. A panic closes it.
     fn serve(&self, mut client: Box<Client>, worker: &mut Worker<Box<Client>>) -> Option<Box<Client>> {
         let Client { socket, connection, .. } = &mut *client;

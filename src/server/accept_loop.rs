@@ -37,7 +37,7 @@ const ABORT: Duration = Duration::from_secs(1);
 /// See the module.
 pub struct AcceptLoop {
     shared: Arc<Shared>,
-    pool: Pool<Box<Client>>,
+    pool: Arc<Pool<Box<Client>>>,
     listeners: Vec<Arc<TcpListener>>,
     backlog: Backlog,
     /// Connections that were refused, until when they are kept.
@@ -50,7 +50,6 @@ pub struct AcceptLoop {
 }
 
 impl AcceptLoop {
-    /// The loop of a server that listens on `listeners`.
     pub fn new(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Self {
         let bounds = shared.context.limits.bounds();
         let of_workers = Arc::clone(&shared);
@@ -71,7 +70,7 @@ impl AcceptLoop {
     /// Accepts and hands out connections until the server is to stop; then lets the responses in flight end.
     pub fn run(mut self, drain_timeout: Duration) -> Stopped {
         self.listen();
-        while !self.shared.is_stopping() {
+        while matches!(self.shared.context.limits.must_close(), None | Some(CloseReason::Evicted)) {
             if self.wait(None) {
                 self.accept();
                 self.listen();
@@ -186,8 +185,8 @@ impl AcceptLoop {
 
     /// Closes the connection that has been idle longest, of `address` or of all; whether there was one.
     fn evict(&self, address: Option<IpAddr>) -> bool {
-        let wanted = |client: &Box<Client>| address.is_none_or(|address| client.place.address == address);
-        while let Some(client) = self.shared.poller.evict(Instant::now(), wanted) {
+        let wanted = |client: &Client| address.is_none_or(|address| client.place.address == address);
+        while let Some(client) = self.shared.poller.evict(Instant::now(), |client| wanted(client)) {
             if self.dismiss(client, CloseReason::Evicted) {
                 return true;
             }
@@ -212,7 +211,7 @@ impl AcceptLoop {
             return;
         }
         let limits = Arc::clone(&self.shared.context.limits);
-        while (limits.has_room() || self.evict(None))
+        while (limits.open() < limits.bounds().connections || self.evict(None))
             && let Some(waiting) = self.backlog.pop_next(&limits)
         {
             self.admit(&waiting.socket, waiting.peer);
@@ -246,7 +245,6 @@ impl AcceptLoop {
     fn drain(mut self, drain_timeout: Duration) -> Stopped {
         self.listeners.clear();
         let limits = Arc::clone(&self.shared.context.limits);
-        limits.drain();
         while let Some(waiting) = self.backlog.pop_next(&limits) {
             self.refuse(waiting.socket, Refused::Stopping);
         }
@@ -254,7 +252,7 @@ impl AcceptLoop {
             self.dismiss(client, CloseReason::Drained);
         }
         let until = Instant::now() + drain_timeout;
-        while limits.open() > 0 && Instant::now() < until && !self.shared.is_aborting() {
+        while limits.open() > 0 && Instant::now() < until && limits.must_close() != Some(CloseReason::Aborted) {
             self.wait(Some(until));
         }
         let aborted = if limits.open() > 0 { limits.abort() } else { 0 };

@@ -90,16 +90,6 @@ pub struct Connection {
     clock: StallClock,
 }
 
-/// What came from a client.
-enum Request {
-    /// A head, and where in the inbox it is.
-    Head(Range<usize>),
-    /// Something else.
-    Refused(Refusal),
-    /// Not all of a head in time.
-    TooSlow,
-}
-
 /// A planned response, and what the log is to say of it.
 struct Exchange {
     response: Response,
@@ -129,7 +119,6 @@ impl Connection {
         }
     }
 
-    /// The client's address and port.
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
@@ -165,11 +154,10 @@ impl Connection {
         worker: &mut Worker<J>,
     ) -> Next {
         for _ in 0..IN_A_ROW {
-            let request = match self.read_request(socket, context) {
-                Ok(request) => request,
+            let exchange = match self.read_request(socket, context) {
+                Ok(exchange) => exchange,
                 Err(next) => return next,
             };
-            let exchange = self.plan(request, context);
             if let Some(reason) = self.respond(exchange, socket, context, worker) {
                 return Next::Close(reason);
             }
@@ -180,13 +168,13 @@ impl Connection {
         Next::Again
     }
 
-    /// Receives until there is a head; or says what else is to be done.
-    fn read_request(&mut self, socket: &mut impl Socket, context: &Context) -> Result<Request, Next> {
+    /// Receives until there is a head, and plans the response; or says what else is to be done.
+    fn read_request(&mut self, socket: &mut impl Socket, context: &Context) -> Result<Exchange, Next> {
         loop {
             match self.scan.advance(&self.inbox) {
-                Ok(Some(head)) => return Ok(Request::Head(head)),
+                Ok(Some(head)) => return Ok(self.plan(head, context)),
                 Ok(None) => debug_assert!(self.inbox.len() <= MAX_HEAD),
-                Err(refusal) => return Ok(Request::Refused(refusal)),
+                Err(refusal) => return Ok(self.refuse(refusal)),
             }
             let was_idle = self.inbox.is_empty();
             match self.receive(socket) {
@@ -218,10 +206,13 @@ impl Connection {
     }
 
     /// There is nothing to receive. Says how long that may last, or what it means that it has lasted for too long.
-    fn wait(&mut self, now: Instant, context: &Context) -> Result<Request, Next> {
+    fn wait(&mut self, now: Instant, context: &Context) -> Result<Exchange, Next> {
         if !self.inbox.is_empty() {
-            let deadline = Deadline { until: self.until, idle_since: None };
-            return if now < self.until { Err(Next::Park(deadline)) } else { Ok(Request::TooSlow) };
+            if now < self.until {
+                return Err(Next::Park(Deadline { until: self.until, idle_since: None }));
+            }
+            let response = Response::text(408, "The request took too long to arrive.");
+            return Ok(self.final_answer(response, CloseReason::HeadTimeout));
         }
         if now >= self.until {
             return Err(Next::Close(CloseReason::IdleTimeout));
@@ -237,18 +228,8 @@ impl Connection {
         })
     }
 
-    /// Plans the response to a request. That opens the file where the response is one.
-    fn plan(&mut self, request: Request, context: &Context) -> Exchange {
-        let at = match request {
-            Request::Head(at) => at,
-            Request::Refused(refusal) => return self.refuse(refusal),
-            Request::TooSlow => {
-                return self.final_answer(
-                    Response::text(408, "The request took too long to arrive."),
-                    CloseReason::HeadTimeout,
-                );
-            }
-        };
+    /// Plans the response to the request whose head is `at`. That opens the file where the response is one.
+    fn plan(&mut self, at: Range<usize>, context: &Context) -> Exchange {
         let Self { inbox, last_file, .. } = self;
         let head = match Head::parse(&inbox[at.clone()]) {
             Ok(head) => head,

@@ -47,27 +47,25 @@ impl Bounds {
     }
 }
 
-/// Which bound a new connection would exceed.
+/// Which bound a new connection would exceed: that of all connections, or that of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// That of all connections.
     Connections,
-    /// That of its address.
     Address,
 }
+
+/// Why a connection is to close rather than become idle, the mildest reason first.
+const PRESSURES: [Option<CloseReason>; 4] =
+    [None, Some(CloseReason::Evicted), Some(CloseReason::Drained), Some(CloseReason::Aborted)];
 
 /// The connections that are open. It holds their sockets only to shut them down.
 #[derive(Debug)]
 pub struct Limits {
     bounds: Bounds,
     open: Mutex<Open>,
-    /// Why a connection is to close rather than become idle: an index into [`PRESSURES`].
+    /// Which of [`PRESSURES`].
     pressure: AtomicU8,
 }
-
-/// What [`Limits::pressure`] can be, the mildest first.
-const PRESSURES: [Option<CloseReason>; 4] =
-    [None, Some(CloseReason::Evicted), Some(CloseReason::Drained), Some(CloseReason::Aborted)];
 
 #[derive(Debug, Default)]
 struct Open {
@@ -91,20 +89,15 @@ pub fn address_of(peer: SocketAddr) -> IpAddr {
 }
 
 impl Limits {
-    /// Nothing is open yet.
     pub fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self { bounds, open: Mutex::default(), pressure: AtomicU8::new(0) })
     }
 
-    /// The bounds.
     pub fn bounds(&self) -> Bounds {
         self.bounds
     }
 
-    /// Gives a new connection from `address` a place.
-    ///
-    /// # Errors
-    /// The bound that it would exceed.
+    /// Gives a new connection from `address` a place, or says which bound it would exceed.
     pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: IpAddr) -> Result<Place, Full> {
         let mut open = self.lock();
         if self.bounds.per_address > 0 && open.of(address) >= self.bounds.per_address {
@@ -118,11 +111,6 @@ impl Limits {
         open.sockets.insert(number, Arc::clone(socket));
         *open.of_address.entry(address).or_default() += 1;
         Ok(Place { limits: Arc::clone(self), number, address })
-    }
-
-    /// Whether one more may be open.
-    pub fn has_room(&self) -> bool {
-        self.open() < self.bounds.connections
     }
 
     /// How many connections are open.
@@ -141,14 +129,14 @@ impl Limits {
         let _ = self.pressure.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// From now on every connection closes after its response.
-    pub fn drain(&self) {
-        self.pressure.fetch_max(2, Ordering::SeqCst);
+    /// The server stops: every connection closes after its response, or, `at_once`, before that.
+    pub fn stop(&self, at_once: bool) {
+        self.pressure.fetch_max(if at_once { 3 } else { 2 }, Ordering::SeqCst);
     }
 
     /// Shuts down the socket of every open connection; how many there are.
     pub fn abort(&self) -> usize {
-        self.pressure.store(3, Ordering::SeqCst);
+        self.stop(true);
         let open = self.lock();
         for socket in open.sockets.values() {
             // It fails where the client is gone.
@@ -185,9 +173,7 @@ impl Drop for Place {
 /// A connection that waits for a place.
 #[derive(Debug)]
 pub struct Waiting {
-    /// Its socket.
     pub socket: Arc<TcpStream>,
-    /// The client's address and port.
     pub peer: SocketAddr,
     until: Instant,
 }
@@ -200,12 +186,10 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// Nothing waits yet.
     pub fn new(bounds: Bounds) -> Self {
         Self { waiting: VecDeque::new(), bounds }
     }
 
-    /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -59,7 +59,7 @@ pub struct Copying {
 
 /// Where a response's bytes go.
 pub trait Output {
-    /// Sends `text` and then `chunk`, all of them. `more` lets the system hold back less than a segment.
+    /// Sends `text` and then `chunk`, all of them. `more`: something follows at once, and it may be gathered with that.
     ///
     /// # Errors
     /// [`Broken::Stalled`] or [`Broken::Lost`].
@@ -70,9 +70,6 @@ pub trait Output {
     /// # Errors
     /// [`Broken`].
     fn send_file(&mut self, file: &File, range: Range<u64>) -> Result<(), Broken>;
-
-    /// The most bytes that one segment holds.
-    fn segment_size(&mut self) -> usize;
 }
 
 /// Sends a response: its head, and then its body. Where the connection `closes` with it, its last bytes wait for the FIN, to
@@ -86,11 +83,11 @@ pub fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, copying: Copying,
     match body {
         Body::Empty => {}
         Body::Bytes(bytes) => return out.write(&text, bytes, closes),
-        Body::Slice(file, range) => copy(out, &mut text, file, range.clone(), copying, Some(closes))?,
+        Body::Slice(file, range) => copy(out, &mut text, file, range.clone(), copying, closes)?,
         Body::Slices(file, parts, end) => {
             for (introduction, range) in parts {
                 text.extend_from_slice(introduction.as_bytes());
-                copy(out, &mut text, file, range.clone(), copying, None)?;
+                copy(out, &mut text, file, range.clone(), copying, true)?;
             }
             text.extend_from_slice(end.as_bytes());
         }
@@ -98,26 +95,24 @@ pub fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, copying: Copying,
     if text.is_empty() { Ok(()) } else { out.write(&text, &[], closes) }
 }
 
-/// Sends `text` and a part of `file`. `last`: nothing follows, and the system may hold back less than a segment or not.
+/// Sends `text` and a part of `file`. `more`: something follows.
 fn copy(
     out: &mut impl Output,
     text: &mut Vec<u8>,
     file: &File,
     range: Range<u64>,
     copying: Copying,
-    last: Option<bool>,
+    more: bool,
 ) -> Result<(), Broken> {
     let length = range.end - range.start;
-    let is_long = length > copying.chunk_size as u64;
     read_ahead(file, &range);
-    if copying.sendfile && is_long {
+    if copying.sendfile && length > copying.chunk_size as u64 {
         // A file that can't be read is found out before anything is said of it.
         read(file, &mut [0], range.start)?;
         out.write(text, &[], false)?;
         text.clear();
         return out.send_file(file, range);
     }
-    let gathers = is_long && copying.chunk_size < out.segment_size();
     let (mut small, mut large) = ([0; SMALL], Vec::new());
     let size = copying.chunk_size.min(MOST).min(usize::try_from(length).unwrap_or(MOST));
     let buffer = if size > SMALL {
@@ -132,8 +127,7 @@ fn copy(
         let chunk = &mut buffer[..size as usize];
         read(file, chunk, at)?;
         at += size;
-        let more = last.filter(|_| at == range.end).unwrap_or(gathers);
-        out.write(text, chunk, more)?;
+        out.write(text, chunk, more || at < range.end)?;
         text.clear();
     }
     Ok(())
@@ -196,6 +190,8 @@ pub struct Writer<'c, S, J> {
     worker: &'c mut Worker<J>,
     /// What the clock had seen before this response.
     before: u64,
+    /// The most bytes that one segment holds, once that was asked for.
+    segment_size: Option<usize>,
     first_byte: Option<Instant>,
 }
 
@@ -208,7 +204,7 @@ impl<'c, S: Socket, J: Send + 'static> Writer<'c, S, J> {
         worker: &'c mut Worker<J>,
     ) -> Self {
         let before = clock.taken;
-        Self { socket, clock, stall_timeout, worker, before, first_byte: None }
+        Self { socket, clock, stall_timeout, worker, before, segment_size: None, first_byte: None }
     }
 
     /// Bytes that the socket took of this response.
@@ -248,6 +244,11 @@ impl<'c, S: Socket, J: Send + 'static> Writer<'c, S, J> {
 
 impl<S: Socket, J: Send + 'static> Output for Writer<'_, S, J> {
     fn write(&mut self, mut text: &[u8], mut chunk: &[u8], more: bool) -> Result<(), Broken> {
+        // Whole segments are not held back for what follows.
+        let more = more && {
+            let segment_size = self.segment_size.get_or_insert_with(|| self.socket.segment_size());
+            text.len() + chunk.len() < *segment_size
+        };
         while !(text.is_empty() && chunk.is_empty()) {
             match self.socket.send(text, chunk, more) {
                 Ok(taken) => {
@@ -279,10 +280,6 @@ impl<S: Socket, J: Send + 'static> Output for Writer<'_, S, J> {
             }
         }
         Ok(())
-    }
-
-    fn segment_size(&mut self) -> usize {
-        self.socket.segment_size()
     }
 }
 

@@ -36,7 +36,7 @@ impl Served {
 
     fn run(&self, mut script: &mut Script) -> CloseReason {
         let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &self.context);
-        let pool: Pool<()> = Pool::new(1, |(), _| None);
+        let pool = Pool::new(1, |(), _| None);
         loop {
             match connection.serve(&mut script, &self.context, &mut Worker::of(&pool)) {
                 Next::Park(deadline) => script.wait_readable(deadline.until),
@@ -203,7 +203,7 @@ fn where_connections_wait_for_a_place_this_one_ends_with_its_response_and_says_s
 #[test]
 fn where_the_server_drains_a_new_connection_is_still_served_if_its_request_is_there() {
     let served = Served::new();
-    served.context.limits.drain();
+    served.context.limits.stop(false);
     let mut early = Script::new().says(0.0, get("/one"));
     assert_eq!(served.run(&mut early), CloseReason::Drained);
     assert_eq!(statuses(&early), ["200", "close"]);
@@ -215,7 +215,7 @@ fn where_the_server_drains_a_new_connection_is_still_served_if_its_request_is_th
 #[test]
 fn a_request_that_comes_as_its_connection_closes_does_not_lose_the_last_response() {
     let served = Served::new();
-    served.context.limits.drain();
+    served.context.limits.stop(false);
     let mut script = Script::new().stays().says(0.0, [get("/one"), get("/late")].concat());
     assert_eq!(served.run(&mut script), CloseReason::Drained);
     assert_eq!((statuses(&script), script.elapsed(), script.finished), (vec!["200".into(), "close".into()], 2.0, true));
@@ -238,7 +238,7 @@ fn one_connection_does_not_keep_its_worker_for_good() {
     let served = Served::new();
     let mut script = Script::new().says(0.0, get("/one").repeat(3 * IN_A_ROW));
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool: Pool<()> = Pool::new(1, |(), _| None);
+    let pool = Pool::new(1, |(), _| None);
     let next = connection.serve(&mut &mut script, &served.context, &mut Worker::of(&pool));
     assert_eq!((next, served.answered()), (Next::Again, IN_A_ROW));
 }
@@ -250,7 +250,7 @@ fn a_long_response_detaches_its_worker_and_is_the_last_one_of_it() {
     film.set_len(1 << 20).unwrap();
     let mut script = Script::new().says(0.0, [get("/one"), get("/long"), get("/two")].concat());
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool: Pool<()> = Pool::new(1, |(), _| None);
+    let pool = Pool::new(1, |(), _| None);
     let mut worker = Worker::of(&pool);
     let next = connection.serve(&mut &mut script, &served.context, &mut worker);
     assert_eq!((next, served.answered(), worker.is_detached()), (Next::Again, 2, true));

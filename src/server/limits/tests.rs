@@ -52,9 +52,9 @@ fn the_bounds_fit_the_descriptors() {
 fn a_place_is_free_again_when_its_connection_ends() {
     let limits = limits(2, 0);
     let (first, second) = (admit(&limits, A).unwrap(), admit(&limits, A).unwrap());
-    assert_eq!((admit(&limits, B).err(), limits.has_room()), (Some(Full::Connections), false));
+    assert_eq!((admit(&limits, B).err(), limits.open()), (Some(Full::Connections), 2));
     drop(first);
-    assert!(limits.has_room() && admit(&limits, B).is_ok());
+    assert!(admit(&limits, B).is_ok());
     drop(second);
     assert_eq!((limits.open(), limits.lock().of_address.len()), (0, 0));
 }
@@ -120,12 +120,12 @@ fn why_a_connection_is_to_close_is_the_gravest_reason() {
     assert_eq!(limits.must_close(), Some(CloseReason::Evicted));
     limits.set_contended(false);
     assert_eq!(limits.must_close(), None);
-    limits.drain();
+    limits.stop(false);
     limits.set_contended(true);
     limits.set_contended(false);
     assert_eq!(limits.must_close(), Some(CloseReason::Drained));
-    limits.abort();
-    limits.drain();
+    limits.stop(true);
+    limits.stop(false);
     assert_eq!(limits.must_close(), Some(CloseReason::Aborted));
 }
 

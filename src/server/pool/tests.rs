@@ -23,7 +23,7 @@ enum Kind {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn pool(most: usize) -> Arc<Pool<Job>> {
-    Arc::new(Pool::new(most, |job: Job, worker| {
+    Pool::new(most, |job: Job, worker| {
         if job.kind == Kind::Long {
             worker.detach();
         }
@@ -31,18 +31,18 @@ fn pool(most: usize) -> Arc<Pool<Job>> {
         let _ = job.end.recv();
         assert!(job.kind != Kind::Panics, "a job that panics on purpose");
         (job.kind == Kind::Twice).then_some(Job { kind: Kind::HeldUp, ..job })
-    }))
+    })
 }
 
 /// Queues a job. What comes first says when it begins; drop the other one to end it.
-fn submit(pool: &Pool<Job>, kind: Kind) -> (Receiver<()>, Sender<()>) {
+fn submit(pool: &Arc<Pool<Job>>, kind: Kind) -> (Receiver<()>, Sender<()>) {
     let ((begun, has_begun), (ends, end)) = (channel(), channel());
     pool.submit(Job { kind, begun, end });
     (has_begun, ends)
 }
 
 /// Does what the accept loop does while jobs are queued, until this one has begun.
-fn begins(pool: &Pool<Job>, begun: &Receiver<()>) -> bool {
+fn begins(pool: &Arc<Pool<Job>>, begun: &Receiver<()>) -> bool {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         pool.tick(Instant::now());
@@ -69,16 +69,16 @@ fn however_many_are_held_up_the_next_job_begins() {
     let (begun, _end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     drop(held_up);
-    eventually(|| pool.0.lock().running <= pool.0.usual);
+    eventually(|| pool.lock().running <= pool.usual);
 }
 
 #[test]
 fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
     let pool = pool(100);
     let jobs: Vec<_> = (0..50).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    assert_eq!(pool.0.lock().threads, pool.0.usual, "no more than run at once");
-    eventually(|| pool.0.lock().queue.len() == 50 - pool.0.usual);
-    pool.0.lock().taken = 0;
+    assert_eq!(pool.lock().threads, pool.usual, "no more than run at once");
+    eventually(|| pool.lock().queue.len() == 50 - pool.usual);
+    pool.lock().taken = 0;
     pool.tick(Instant::now() + TICK);
     assert!(jobs.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without another tick");
     assert_eq!(pool.next_tick(), None);
@@ -88,10 +88,10 @@ fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
 fn a_queue_that_moves_fast_enough_calls_nobody() {
     let pool = pool(100);
     let _jobs: Vec<_> = (0..10).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| pool.0.lock().queue.len() == 10 - pool.0.usual);
-    pool.0.lock().taken = 3;
+    eventually(|| pool.lock().queue.len() == 10 - pool.usual);
+    pool.lock().taken = 3;
     pool.tick(Instant::now() + TICK);
-    assert_eq!(pool.0.lock().threads, pool.0.usual);
+    assert_eq!(pool.lock().threads, pool.usual);
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn a_long_job_makes_room_and_its_thread_ends_with_it() {
     let pool = pool(100);
     let long: Vec<_> = (0..20).map(|_| submit(&pool, Kind::Long)).collect();
     assert!(long.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without a tick");
-    eventually(|| pool.0.lock().running == 0);
-    assert!(pool.0.lock().threads >= 20);
+    eventually(|| pool.lock().running == 0);
+    assert!(pool.lock().threads >= 20);
     drop(long);
     // One that was called for a job that another one took is idle now.
-    eventually(|| pool.0.lock().threads <= pool.0.usual);
-    eventually(|| pool.0.lock().running == 0);
+    eventually(|| pool.lock().threads <= pool.usual);
+    eventually(|| pool.lock().running == 0);
 }
 
 #[test]
@@ -123,8 +123,8 @@ fn a_panic_ends_one_thread_and_is_accounted_for() {
         let (begun, _) = submit(&pool, Kind::Panics);
         assert!(begins(&pool, &begun));
     }
-    eventually(|| pool.0.lock().running == 0);
-    eventually(|| pool.0.lock().threads <= pool.0.usual);
+    eventually(|| pool.lock().running == 0);
+    eventually(|| pool.lock().threads <= pool.usual);
     let (begun, _end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
 }
@@ -134,7 +134,7 @@ fn there_are_no_more_threads_than_there_may_be() {
     let pool = pool(5);
     let jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
     (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
-    assert_eq!(pool.0.lock().threads, 5.max(pool.0.usual));
+    assert_eq!(pool.lock().threads, 5.max(pool.usual));
     for (begun, end) in jobs {
         assert!(begins(&pool, &begun));
         drop(end);
@@ -146,9 +146,9 @@ fn a_job_for_which_no_thread_can_be_started_is_given_back_in_time() {
     let pool = pool(5);
     let job = |pool: &Pool<Job>| pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_some();
     let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| pool.0.lock().queue.len() < 20);
+    eventually(|| pool.lock().queue.len() < 20);
     assert!(!job(&pool), "threads can be started as far as is known");
-    pool.0.lock().is_starved = true;
+    pool.lock().is_starved = true;
     assert!(pool.take_overdue(Instant::now(), PATIENCE).is_none(), "it has not waited for long");
     assert!(job(&pool));
 }
@@ -159,12 +159,12 @@ fn a_closed_pool_ends_its_threads() {
     let (begun, end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     drop(end);
-    eventually(|| pool.0.lock().idle.len() == 1);
+    eventually(|| pool.lock().idle == 1);
     let (begun, end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     pool.close();
     drop(end);
-    eventually(|| pool.0.lock().threads == 0);
+    eventually(|| pool.lock().threads == 0);
 }
 
 /// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short work.

@@ -30,7 +30,7 @@ struct Sent {
     outcome: Result<(), Broken>,
 }
 
-fn pool() -> Pool<()> {
+fn pool() -> Arc<Pool<()>> {
     Pool::new(1, |(), _| None)
 }
 
