@@ -25,7 +25,6 @@ use accept_loop::AcceptLoop;
 use connection::{Connection, Context, Next};
 use limits::{Bounds, Limits, Place};
 use poller::Poller;
-use pool::Worker;
 use send::Copying;
 
 /// A server that listens; [`Server::run`] makes it serve.
@@ -52,8 +51,10 @@ struct Shared {
     poller: Poller<Box<Client>>,
 }
 
+pub(crate) type Worker = pool::Worker<Box<Client>>;
+
 /// A connected client. Whoever owns this owns the connection.
-struct Client {
+pub(crate) struct Client {
     socket: Arc<TcpStream>,
     connection: Connection,
     place: Place,
@@ -128,16 +129,13 @@ impl Handle {
     /// Refuses new connections, closes idle ones, and lets the responses in flight go on until the drain timeout. Returns
     /// at once.
     pub fn stop(&self) {
-        self.stop_running(false);
+        self.0.context.limits.stop(false);
+        self.0.poller.wake();
     }
 
     /// Stops without waiting for any response.
     pub fn stop_now(&self) {
-        self.stop_running(true);
-    }
-
-    fn stop_running(&self, at_once: bool) {
-        self.0.context.limits.stop(at_once);
+        self.0.context.limits.stop(true);
         self.0.poller.wake();
     }
 }
@@ -150,7 +148,7 @@ fn open_files_limit() -> usize {
 
 impl Shared {
     /// A worker's job: serves a connection, and then parks it, queues it again or closes it. A panic closes it.
-    fn serve(&self, mut client: Box<Client>, worker: &mut Worker<Box<Client>>) -> Option<Box<Client>> {
+    fn serve(&self, mut client: Box<Client>, worker: &mut Worker) -> Option<Box<Client>> {
         let Client { socket, connection, .. } = &mut *client;
         let serve = AssertUnwindSafe(|| connection.serve(&mut &**socket, &self.context, worker));
         let next = catch_unwind(serve).unwrap_or_else(|_| {

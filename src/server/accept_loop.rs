@@ -71,11 +71,12 @@ impl AcceptLoop {
     pub fn run(mut self, drain_timeout: Duration) -> Stopped {
         self.listen();
         while matches!(self.shared.context.limits.must_close(), None | Some(CloseReason::Evicted)) {
-            if self.wait(None) {
+            let accepts = self.wait(None);
+            self.admit_waiting();
+            if accepts {
                 self.accept();
                 self.listen();
             }
-            self.admit_waiting();
         }
         self.drain(drain_timeout)
     }
@@ -150,7 +151,7 @@ impl AcceptLoop {
         if !memory_is_left() {
             return self.refuse(socket, Refused::NoResources);
         }
-        if self.backlog.len() == 0 && self.admit(&socket, peer) {
+        if self.admit(&socket, peer) {
             return;
         }
         match self.backlog.push(socket, peer, Instant::now()) {
@@ -234,7 +235,7 @@ impl AcceptLoop {
             log::warn!("refused a connection with 503: {} ({missed} more refused before)", why.sentence());
         });
         self.shared.context.site.metrics().refused(why);
-        refuse(&socket);
+        refuse(&*socket);
         if self.refused.len() >= self.shared.context.limits.bounds().backlog {
             self.refused.pop_front();
         }

@@ -6,16 +6,14 @@
 //! a final answer by a lingering close. Each way a connection can end is a [`CloseReason`].
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::net::{SendFlags, send as send_bytes};
-
+use super::Worker;
 use super::limits::Limits;
 use super::poller::Deadline;
-use super::pool::Worker;
 use super::send::{Broken, Copying, StallClock, Writer, send};
 use super::socket::Socket;
 use crate::access_log::Entry;
@@ -98,8 +96,8 @@ struct Exchange {
     end: usize,
     /// The connection ends with this response, and why.
     close: Option<CloseReason>,
-    /// An HTTP/1.0 client is told that its connection is kept.
-    announces_keep_alive: bool,
+    /// What the client is told of its connection, if that is news to it.
+    connection: Option<&'static str>,
 }
 
 impl Connection {
@@ -124,12 +122,7 @@ impl Connection {
     }
 
     /// Answers requests as long as there are any, up to a fair number.
-    pub fn serve<S: Socket, J: Send + 'static>(
-        &mut self,
-        socket: &mut S,
-        context: &Context,
-        worker: &mut Worker<J>,
-    ) -> Next {
+    pub fn serve(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
         let mut next = match self.lingering {
             Some(reason) => self.linger(reason, socket),
             None => self.answer_requests(socket, context, worker),
@@ -147,12 +140,7 @@ impl Connection {
         next
     }
 
-    fn answer_requests<J: Send + 'static>(
-        &mut self,
-        socket: &mut impl Socket,
-        context: &Context,
-        worker: &mut Worker<J>,
-    ) -> Next {
+    fn answer_requests(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
         for _ in 0..IN_A_ROW {
             let exchange = match self.read_request(socket, context) {
                 Ok(exchange) => exchange,
@@ -243,8 +231,11 @@ impl Connection {
         } else {
             context.limits.must_close()
         };
-        let announces_keep_alive = close.is_none() && head.version < HTTPVersion(1, 1);
-        Exchange { response, line: first_line(inbox, at.start), end: at.end, close, announces_keep_alive }
+        let connection = match close {
+            Some(_) => Some("close"),
+            None => (head.version < HTTPVersion(1, 1)).then_some("keep-alive"),
+        };
+        Exchange { response, line: first_line(inbox, at.start), end: at.end, close, connection }
     }
 
     fn refuse(&self, refusal: Refusal) -> Exchange {
@@ -257,22 +248,18 @@ impl Connection {
         // What follows a head is no body to a client that asked for a head alone.
         let is_head = self.inbox[line.clone()].starts_with(b"HEAD ");
         let response = if is_head { response.without_body() } else { response };
-        Exchange { response, line, end: self.inbox.len(), close: Some(reason), announces_keep_alive: false }
+        Exchange { response, line, end: self.inbox.len(), close: Some(reason), connection: Some("close") }
     }
 
     /// Sends a response and accounts for it. Why the connection ends, if it does.
-    fn respond<J: Send + 'static>(
+    fn respond(
         &mut self,
         exchange: Exchange,
         socket: &mut impl Socket,
         context: &Context,
-        worker: &mut Worker<J>,
+        worker: &mut Worker,
     ) -> Option<CloseReason> {
-        let Exchange { mut response, line, end, mut close, announces_keep_alive } = exchange;
-        let connection = match close {
-            Some(_) => Some("close"),
-            None => announces_keep_alive.then_some("keep-alive"),
-        };
+        let Exchange { mut response, line, end, mut close, connection } = exchange;
         let running = context.site.metrics().begin(&response.body);
         let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, worker);
         let send_response = |out: &mut _, response: &Response| {
@@ -300,30 +287,15 @@ impl Connection {
                 Broken::Unreadable(_) => CloseReason::FileUnreadable,
             });
         }
-        let now = socket.now();
+        let (status, due, now) = (response.status.0, response.body.len(), socket.now());
         let first_byte = first_byte.map(|at| at.saturating_duration_since(self.since));
-        context.site.metrics().end(response.status.0, taken, first_byte);
-        let entry = Entry {
-            client: self.peer,
-            request_line: &self.inbox[line],
-            status: response.status.0,
-            sent: taken,
-            due: response.body.len(),
-            took: now.saturating_duration_since(self.since),
-            close,
-        };
-        entry.record();
-        self.next_request(end, now, context);
-        close
-    }
-
-    /// The request that ends at `end` has been answered.
-    fn next_request(&mut self, end: usize, now: Instant, context: &Context) {
+        context.site.metrics().end(status, taken, first_byte);
+        let (client, request_line, took) = (self.peer, &self.inbox[line], now.saturating_duration_since(self.since));
+        Entry { client, request_line, status, sent: taken, due, took, close }.record();
         self.inbox.drain(..end);
-        self.scan = HeadScan::default();
-        self.is_new = false;
-        self.since = now;
+        (self.scan, self.is_new, self.since) = (HeadScan::default(), false, now);
         self.until = now + if self.inbox.is_empty() { context.idle_timeout } else { context.head_timeout };
+        close
     }
 
     /// Whether the client may still be sending, so that closing at once could lose what it was told.
@@ -360,7 +332,7 @@ fn first_line(bytes: &[u8], start: usize) -> Range<usize> {
 
 /// Answers 503 to a connection that isn't served, without waiting for anything: it has sent a request at most, and a
 /// new socket takes these few bytes at once.
-pub fn refuse(socket: &TcpStream) {
+pub fn refuse(mut socket: impl Socket) {
     let sentence = "All of the server's connections are in use. Try again in a few seconds.";
     let response = Response::text(503, sentence).retry_soon();
     let mut bytes = Vec::new();
@@ -369,8 +341,8 @@ pub fn refuse(socket: &TcpStream) {
         bytes.extend_from_slice(body);
     }
     // The client may be gone.
-    let _ = send_bytes(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-    let _ = socket.shutdown(Shutdown::Write);
+    let _ = socket.send(&bytes, &[], false);
+    socket.finish();
 }
 
 #[cfg(test)]

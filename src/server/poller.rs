@@ -60,20 +60,14 @@ impl<T> Parked<T> {
 }
 
 impl<T> Poller<T> {
-    /// Nothing is parked yet.
-    ///
-    /// # Errors
-    /// When there are no descriptors left.
     pub fn new() -> io::Result<Self> {
-        let parked =
-            Parked { connections: HashMap::new(), deadlines: BTreeSet::new(), wait_ends: None, refuses_idle: false };
+        let (connections, deadlines) = (HashMap::new(), BTreeSet::new());
+        let parked = Parked { connections, deadlines, wait_ends: None, refuses_idle: false };
         Ok(Self { selector: Selector::new()?, parked: Mutex::new(parked) })
     }
 
-    /// Parks a connection until there is something to read from `socket`, or until its deadline.
-    ///
-    /// # Errors
-    /// The connection, when the system can't watch its socket, or when it is idle and [`Self::take_idle`] was called.
+    /// Parks a connection until there is something to read from `socket`, or until its deadline. Gives it back when the
+    /// system can't watch its socket, or when it is idle and [`Self::take_idle`] was called.
     pub fn park(&self, socket: &Arc<TcpStream>, connection: T, deadline: Deadline) -> Result<(), T> {
         let token = socket.as_raw_fd() as u64;
         let mut parked = self.lock();
@@ -95,9 +89,6 @@ impl<T> Poller<T> {
     }
 
     /// Ends a wait as soon as there is a connection to accept, once.
-    ///
-    /// # Errors
-    /// When the system has no room for one socket more.
     pub fn arm_listener(&self, listener: &Arc<TcpListener>) -> io::Result<()> {
         self.selector.arm(LISTENER | listener.as_raw_fd() as u64, listener)
     }

@@ -12,14 +12,14 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::pool::Worker;
+use super::Worker;
 use super::socket::Socket;
 use crate::http::response::Body;
 
 /// A client that takes fewer bytes than this within the stall timeout has stalled.
 pub const STALL_BYTES: u64 = 4096;
 
-/// Chunks up to this size are on the stack.
+/// Chunks of up to this size are on the stack.
 const SMALL: usize = 4096;
 
 /// Bytes that are read at a time, however large a chunk is: a socket seldom takes more.
@@ -32,7 +32,6 @@ const LONG: u64 = 128 * 1024;
 const BY_KERNEL: u64 = 256 * 1024;
 
 /// Bytes of a file for which it is worth telling the system that they are read one after the other.
-#[cfg(target_os = "linux")]
 const READ_AHEAD: u64 = 1024 * 1024;
 
 /// Why a response is not whole.
@@ -60,23 +59,14 @@ pub struct Copying {
 /// Where a response's bytes go.
 pub trait Output {
     /// Sends `text` and then `chunk`, all of them. `more`: something follows at once, and it may be gathered with that.
-    ///
-    /// # Errors
-    /// [`Broken::Stalled`] or [`Broken::Lost`].
     fn write(&mut self, text: &[u8], chunk: &[u8], more: bool) -> Result<(), Broken>;
 
     /// Lets the kernel send a part of `file`.
-    ///
-    /// # Errors
-    /// [`Broken`].
     fn send_file(&mut self, file: &File, range: Range<u64>) -> Result<(), Broken>;
 }
 
 /// Sends a response: its head, and then its body. Where the connection `closes` with it, its last bytes wait for the FIN, to
-/// go out in one segment.
-///
-/// # Errors
-/// [`Broken`]: the response ends here, and its connection has to.
+/// go out in one segment. An error ends the response, and its connection has to end too.
 pub fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, copying: Copying, closes: bool) -> Result<(), Broken> {
     // What goes out with the next chunk.
     let mut text = head;
@@ -113,14 +103,10 @@ fn copy(
         text.clear();
         return out.send_file(file, range);
     }
-    let (mut small, mut large) = ([0; SMALL], Vec::new());
     let size = copying.chunk_size.min(MOST).min(usize::try_from(length).unwrap_or(MOST));
-    let buffer = if size > SMALL {
-        large.resize(size, 0);
-        &mut large[..]
-    } else {
-        &mut small[..size]
-    };
+    // A small one is on the stack, where planning the response has touched the pages already.
+    let (mut small, mut large) = ([0; SMALL], vec![0; if size > SMALL { size } else { 0 }]);
+    let buffer = if size > SMALL { &mut large[..] } else { &mut small[..size] };
     let mut at = range.start;
     while at < range.end {
         let size = (range.end - at).min(buffer.len() as u64);
@@ -140,19 +126,15 @@ fn read(file: &File, chunk: &mut [u8], at: u64) -> Result<(), Broken> {
     })
 }
 
-/// Asks for more to be read ahead than usual (`posix_fadvise(2)`): with the 128 KiB that are usual, twenty viewers of a
-/// cold film were seen to get half as much again.
-#[cfg(target_os = "linux")]
-fn read_ahead(file: &File, range: &Range<u64>) {
+/// Asks for more to be read ahead than usual (`posix_fadvise(2)`, which macOS lacks): with the 128 KiB that are usual,
+/// twenty viewers of a cold film were seen to get half as much again.
+fn read_ahead(_file: &File, range: &Range<u64>) {
     if range.end - range.start >= READ_AHEAD {
         // It is advice; the bytes come without it too.
-        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(_file, 0, None, rustix::fs::Advice::Sequential);
     }
 }
-
-/// There is no such advice everywhere.
-#[cfg(not(target_os = "linux"))]
-fn read_ahead(_: &File, _: &Range<u64>) {}
 
 /// Tells a client that takes nothing from one that is slow: one clock for the whole connection, which the next response
 /// doesn't start again.
@@ -183,11 +165,11 @@ impl StallClock {
 
 /// A client's socket as an [`Output`]: it waits for room, as long as the stall clock lets it. Where the response turns out
 /// to be a long one, or the socket is full, the worker that sends it is detached.
-pub struct Writer<'c, S, J> {
+pub struct Writer<'c, S> {
     socket: &'c mut S,
     clock: &'c mut StallClock,
     stall_timeout: Duration,
-    worker: &'c mut Worker<J>,
+    worker: &'c mut Worker,
     /// What the clock had seen before this response.
     before: u64,
     /// The most bytes that one segment holds, once that was asked for.
@@ -195,14 +177,8 @@ pub struct Writer<'c, S, J> {
     first_byte: Option<Instant>,
 }
 
-impl<'c, S: Socket, J: Send + 'static> Writer<'c, S, J> {
-    /// A writer for one response.
-    pub fn new(
-        socket: &'c mut S,
-        clock: &'c mut StallClock,
-        stall_timeout: Duration,
-        worker: &'c mut Worker<J>,
-    ) -> Self {
+impl<'c, S: Socket> Writer<'c, S> {
+    pub fn new(socket: &'c mut S, clock: &'c mut StallClock, stall_timeout: Duration, worker: &'c mut Worker) -> Self {
         let before = clock.taken;
         Self { socket, clock, stall_timeout, worker, before, segment_size: None, first_byte: None }
     }
@@ -242,7 +218,7 @@ impl<'c, S: Socket, J: Send + 'static> Writer<'c, S, J> {
     }
 }
 
-impl<S: Socket, J: Send + 'static> Output for Writer<'_, S, J> {
+impl<S: Socket> Output for Writer<'_, S> {
     fn write(&mut self, mut text: &[u8], mut chunk: &[u8], more: bool) -> Result<(), Broken> {
         // Whole segments are not held back for what follows.
         let more = more && {

@@ -21,24 +21,14 @@ pub trait Socket {
     fn now(&self) -> Instant;
 
     /// Appends what has arrived to `buffer`, as much as its capacity has room for. `Ok(0)`: the client sends nothing any
-    /// more (it may still read).
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when nothing has arrived; what the system says otherwise.
+    /// more (it may still read). [`io::ErrorKind::WouldBlock`]: nothing has arrived.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
     /// Sends what the socket takes of `text` and then `chunk`; says how much that was. `more` lets the system hold back
-    /// less than a segment, for what follows.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when it takes nothing now; what the system says otherwise.
+    /// less than a segment, for what follows. [`io::ErrorKind::WouldBlock`]: it takes nothing now.
     fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize>;
 
-    /// Lets the kernel send what the socket takes of the `length` bytes of `file` at `offset`; says how much that was. 0
-    /// is the file's end.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
+    /// The same with the `length` bytes of `file` at `offset`, by sendfile(2). `Ok(0)`: the file ends there.
     fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize>;
 
     /// Waits until the socket takes something, until `until` at most.
@@ -51,6 +41,18 @@ pub trait Socket {
     fn segment_size(&mut self) -> usize;
 }
 
+/// Rust's programs ignore SIGPIPE; one that embeds this may not.
+#[cfg(target_os = "linux")]
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(not(target_os = "linux"))]
+const FLAGS: SendFlags = SendFlags::DONTWAIT;
+
+/// `MSG_MORE`, where there is such a thing.
+#[cfg(target_os = "linux")]
+const MORE: SendFlags = SendFlags::MORE;
+#[cfg(not(target_os = "linux"))]
+const MORE: SendFlags = SendFlags::empty();
+
 /// The real one: a TCP socket that doesn't block.
 impl Socket for &TcpStream {
     fn now(&self) -> Instant {
@@ -62,8 +64,7 @@ impl Socket for &TcpStream {
     }
 
     fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize> {
-        let more = if more { SendFlags::MORE } else { SendFlags::empty() };
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | more;
+        let flags = if more { FLAGS.union(MORE) } else { FLAGS };
         unless_interrupted(|| match (text, chunk) {
             ([], bytes) | (bytes, []) => send(&**self, bytes, flags),
             _ => {
@@ -73,15 +74,9 @@ impl Socket for &TcpStream {
         })
     }
 
-    #[cfg(target_os = "linux")]
     fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
         let mut at = offset;
-        unless_interrupted(|| rustix::fs::sendfile(&**self, file, Some(&mut at), length))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
+        unless_interrupted(|| sendfile(self, file, &mut at, length))
     }
 
     fn wait_for_room(&mut self, until: Instant) {
@@ -95,15 +90,20 @@ impl Socket for &TcpStream {
         let _ = self.shutdown(Shutdown::Write);
     }
 
-    #[cfg(target_os = "linux")]
     fn segment_size(&mut self) -> usize {
         socket2::SockRef::from(&**self).tcp_mss().map_or(usize::MAX, |size| size as usize)
     }
+}
 
-    #[cfg(not(target_os = "linux"))]
-    fn segment_size(&mut self) -> usize {
-        1460
-    }
+#[cfg(target_os = "linux")]
+fn sendfile(socket: &TcpStream, file: &File, at: &mut u64, length: usize) -> rustix::io::Result<usize> {
+    rustix::fs::sendfile(socket, file, Some(at), length)
+}
+
+/// Other systems have another one; `Server::bind` refuses it there.
+#[cfg(not(target_os = "linux"))]
+fn sendfile(_: &TcpStream, _: &File, _: &mut u64, _: usize) -> rustix::io::Result<usize> {
+    Err(Errno::NOSYS)
 }
 
 /// A signal is no reason to give up.

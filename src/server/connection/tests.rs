@@ -1,7 +1,7 @@
 use super::*;
 use crate::library::Library;
 use crate::server::limits::Bounds;
-use crate::server::pool::{Pool, Worker};
+use crate::server::pool::Pool;
 use crate::server::socket::script::Script;
 
 /// A server's context over a folder in which each file holds its own name.
@@ -36,7 +36,7 @@ impl Served {
 
     fn run(&self, mut script: &mut Script) -> CloseReason {
         let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &self.context);
-        let pool = Pool::new(1, |(), _| None);
+        let pool = Pool::new(1, |_, _| None);
         loop {
             match connection.serve(&mut script, &self.context, &mut Worker::of(&pool)) {
                 Next::Park(deadline) => script.wait_readable(deadline.until),
@@ -238,7 +238,7 @@ fn one_connection_does_not_keep_its_worker_for_good() {
     let served = Served::new();
     let mut script = Script::new().says(0.0, get("/one").repeat(3 * IN_A_ROW));
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |(), _| None);
+    let pool = Pool::new(1, |_, _| None);
     let next = connection.serve(&mut &mut script, &served.context, &mut Worker::of(&pool));
     assert_eq!((next, served.answered()), (Next::Again, IN_A_ROW));
 }
@@ -250,7 +250,7 @@ fn a_long_response_detaches_its_worker_and_is_the_last_one_of_it() {
     film.set_len(1 << 20).unwrap();
     let mut script = Script::new().says(0.0, [get("/one"), get("/long"), get("/two")].concat());
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |(), _| None);
+    let pool = Pool::new(1, |_, _| None);
     let mut worker = Worker::of(&pool);
     let next = connection.serve(&mut &mut script, &served.context, &mut worker);
     assert_eq!((next, served.answered(), worker.is_detached()), (Next::Again, 2, true));

@@ -30,8 +30,8 @@ struct Sent {
     outcome: Result<(), Broken>,
 }
 
-fn pool() -> Arc<Pool<()>> {
-    Pool::new(1, |(), _| None)
+fn pool() -> Arc<Pool<Box<crate::server::Client>>> {
+    Pool::new(1, |_, _| None)
 }
 
 fn transmit(mut script: &mut Script, body: &Body, copying: Copying) -> Sent {
