@@ -12,7 +12,7 @@ mod pool;
 pub(crate) mod send;
 mod socket;
 
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,8 @@ use send::Copying;
 
 /// A server that listens; [`Server::run`] makes it serve.
 pub struct Server {
-    listeners: Vec<(TcpListener, SocketAddr)>,
+    accept_loop: AcceptLoop,
+    addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     drain_timeout: Duration,
 }
@@ -80,6 +81,7 @@ impl Server {
             listener::listen(address).map_err(|error| StartError::Listen(address, error))
         };
         let listeners = config.bind.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+        let (listeners, addresses) = listeners.into_iter().unzip();
         let poller = Poller::new().map_err(|_| StartError::Descriptors)?;
         // Not before: a failed start says that it failed, and nothing else.
         if bounds.connections < config.max_connections {
@@ -98,18 +100,19 @@ impl Server {
             copying: Copying { chunk_size: config.chunk_size, sendfile: config.sendfile },
         };
         let shared = Arc::new(Shared { context, poller });
-        Ok(Self { listeners, shared, drain_timeout: config.drain_timeout })
+        let accept_loop = AcceptLoop::new(Arc::clone(&shared), listeners);
+        Ok(Self { accept_loop, addresses, shared, drain_timeout: config.drain_timeout })
     }
 
     /// The first address that it listens on, with the port that it got.
     pub fn local_addr(&self) -> SocketAddr {
         // There is one at least: `Config::within_bounds` sees to that.
-        self.listeners[0].1
+        self.addresses[0]
     }
 
     /// Every address that it listens on, in the order of the configuration.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(|(_, address)| *address).collect()
+        self.addresses.clone()
     }
 
     /// Something to stop it with.
@@ -120,8 +123,7 @@ impl Server {
     /// Serves until [`Handle::stop`], and then until every response in flight has ended or the drain timeout is over.
     /// The calling thread becomes the accept loop.
     pub fn run(self) -> Stopped {
-        let listeners = self.listeners.into_iter().map(|(listener, _)| listener).collect();
-        AcceptLoop::new(self.shared, listeners).run(self.drain_timeout)
+        self.accept_loop.run(self.drain_timeout)
     }
 }
 
