@@ -3,22 +3,7 @@
 
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// All but the `attr-char` of RFC 8187 §3.2.1.
-const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'!')
-    .remove(b'#')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'+')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'^')
-    .remove(b'_')
-    .remove(b'`')
-    .remove(b'|')
-    .remove(b'~');
+use percent_encoding::percent_encode_byte;
 
 /// The field's value for the last component of `name`.
 ///
@@ -32,7 +17,15 @@ pub fn attachment(name: &Path) -> String {
     // `%` too: some clients decode it in the plain spelling (RFC 6266 appendix D).
     let is_plain = |c: char| c == ' ' || (c.is_ascii_graphic() && !"\"\\%/".contains(c));
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(&name, ATTRIBUTE))
+    let mut exact = String::new();
+    for byte in name.bytes() {
+        // The `attr-char` of RFC 8187 §3.2.1.
+        match byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+            true => exact.push(byte.into()),
+            false => exact += percent_encode_byte(byte),
+        }
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
 }
 
 #[cfg(test)]

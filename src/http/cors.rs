@@ -11,48 +11,35 @@ const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag";
 /// Request fields that a script may send.
 const ALLOWED_FIELDS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since";
 
-/// The origins whose scripts may read responses.
+/// The origin whose scripts may read responses; `*` for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cors {
-    /// All: `*`.
-    Anyone,
-    /// One.
-    Origin(String),
-}
+pub struct Cors(String);
 
 impl std::str::FromStr for Cors {
     type Err = &'static str;
 
     /// `*`, or an origin as browsers write it: scheme, host, and a port other than the scheme's default.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "*" {
-            return Ok(Self::Anyone);
-        }
         let host = text.strip_prefix("http://").or(text.strip_prefix("https://")).unwrap_or_default();
         let default_port = if text.starts_with("https") { ":443" } else { ":80" };
         let is_host = |c: char| c.is_ascii_digit() || c.is_ascii_lowercase() || "-._:[]".contains(c);
-        if host.is_empty() || host.ends_with(default_port) || !host.chars().all(is_host) {
+        if text != "*" && (host.is_empty() || host.ends_with(default_port) || !host.chars().all(is_host)) {
             return Err("expected * or an origin like http://tv.local:8080: lower case, no path, no default port");
         }
-        Ok(Self::Origin(text.into()))
+        Ok(Self(text.into()))
     }
 }
 
 impl Cors {
     /// Adds the CORS fields to the response to `head`.
     pub fn permit(&self, response: Response, head: &Head<'_>) -> Response {
-        match self {
-            Self::Anyone => Self::fields(response, "*".into(), head),
-            // Vary belongs on every response, also to other origins (§3.2.5).
-            Self::Origin(origin) if head.fields.get("origin") == Some(origin) => {
-                Self::fields(response.with("Vary", "Origin"), origin.clone(), head)
-            }
-            Self::Origin(_) => response.with("Vary", "Origin"),
+        let Self(origin) = self;
+        // Vary belongs on every response, also to other origins (§3.2.5).
+        let response = if origin == "*" { response } else { response.with("Vary", "Origin") };
+        if origin != "*" && head.fields.get("origin") != Some(origin) {
+            return response;
         }
-    }
-
-    fn fields(response: Response, origin: String, head: &Head<'_>) -> Response {
-        let response = response.with("Access-Control-Allow-Origin", origin);
+        let response = response.with("Access-Control-Allow-Origin", origin.clone());
         if head.method != Method::Options {
             return response.with("Access-Control-Expose-Headers", EXPOSED);
         }

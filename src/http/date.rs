@@ -25,7 +25,7 @@ pub struct Civil {
 }
 
 impl Civil {
-    /// The second of `time`. Files have times long before 1970 and after 9999.
+    /// The second of `time`.
     pub fn of(time: SystemTime) -> Self {
         const DAY: i64 = 86_400;
         let seconds = match time.duration_since(UNIX_EPOCH) {

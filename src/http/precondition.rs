@@ -59,36 +59,28 @@ pub enum Verdict {
 
 /// Evaluates the preconditions of a GET or HEAD, in the order of §13.2.2.
 pub fn evaluate(fields: &Fields<'_>, validators: &Validators) -> Verdict {
+    // A date that is absent, repeated or invalid is ignored (§13.1.3, §13.1.4).
+    let modified_after = |name| Some(validators.modified? > date::parse(fields.get(name)?)?);
     // 1 and 2: If-Match, or else If-Unmodified-Since.
-    if fields.has("if-match") {
-        if !any_tag_matches(fields, "if-match", &validators.etag, Comparison::Strong) {
-            return Verdict::Failed;
-        }
-    } else if let (Some(since), Some(modified)) = (date_field(fields, "if-unmodified-since"), validators.modified)
-        && modified > since
-    {
-        return Verdict::Failed;
-    }
+    let failed = match fields.has("if-match") {
+        true => !any_tag_matches(fields, "if-match", &validators.etag),
+        false => modified_after("if-unmodified-since") == Some(true),
+    };
     // 3 and 4: If-None-Match, or else If-Modified-Since.
-    if fields.has("if-none-match") {
-        if any_tag_matches(fields, "if-none-match", &validators.etag, Comparison::Weak) {
-            return Verdict::NotModified;
-        }
-    } else if let (Some(since), Some(modified)) = (date_field(fields, "if-modified-since"), validators.modified)
-        && modified <= since
-    {
-        return Verdict::NotModified;
-    }
+    let not_modified = match fields.has("if-none-match") {
+        true => any_tag_matches(fields, "if-none-match", &validators.etag),
+        false => modified_after("if-modified-since") == Some(false),
+    };
     // 5: If-Range.
-    if fields.has("if-range") && !if_range_holds(fields, validators) {
-        return Verdict::ProceedWithoutRange;
+    if failed {
+        Verdict::Failed
+    } else if not_modified {
+        Verdict::NotModified
+    } else if fields.has("if-range") && !if_range_holds(fields, validators) {
+        Verdict::ProceedWithoutRange
+    } else {
+        Verdict::Proceed
     }
-    Verdict::Proceed
-}
-
-/// A date field's value; `None` if it is absent, repeated or invalid, and thus ignored (§13.1.3, §13.1.4).
-fn date_field(fields: &Fields<'_>, name: &str) -> Option<SystemTime> {
-    date::parse(fields.get(name)?)
 }
 
 /// §13.1.5: the strong tag, or exactly the date of a strong `Last-Modified`.
@@ -101,20 +93,12 @@ fn if_range_holds(fields: &Fields<'_>, validators: &Validators) -> bool {
     date.is_some() && date == validators.modified && validators.modified_is_strong
 }
 
-/// §8.8.3.2.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Strong,
-    Weak,
-}
-
-/// Whether the entity tags in all lines of a field are `*` or contain `etag`. The rest of a line after a malformed tag
-/// is ignored.
-fn any_tag_matches(fields: &Fields<'_>, name: &str, etag: &str, comparison: Comparison) -> bool {
-    fields.all(name).any(|line| {
-        line.trim_ascii() == b"*"
-            || tags(line).any(|(weak, tag)| tag == etag.as_bytes() && (comparison == Comparison::Weak || !weak))
-    })
+/// Whether the entity tags in all lines of a field are `*` or contain `etag`. If-None-Match compares weakly, and
+/// If-Match strongly (§8.8.3.2). The rest of a line after a malformed tag is ignored.
+fn any_tag_matches(fields: &Fields<'_>, name: &str, etag: &str) -> bool {
+    let weakly = name == "if-none-match";
+    let is_it = |(weak, tag): (bool, &[u8])| tag == etag.as_bytes() && (weakly || !weak);
+    fields.all(name).any(|line| line.trim_ascii() == b"*" || tags(line).any(is_it))
 }
 
 /// The entity tags of a list (§8.8.3): whether each is weak, and its opaque tag with quotes. Tags may contain commas.

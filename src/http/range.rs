@@ -34,77 +34,43 @@ pub enum Selection {
 /// assert_eq!(select("seconds=1-2", 2000), Selection::Whole);
 /// ```
 pub fn select(field: &str, size: u64) -> Selection {
-    let Some(set) = byte_set(field) else { return Selection::Whole };
-    if size == 0 || set.bytes().filter(|&b| b == b',').count() >= MAX_ASKED {
+    // Units are case-insensitive (§14.1).
+    let Some((unit, set)) = field.split_once('=') else { return Selection::Whole };
+    let asked = set.bytes().filter(|&b| b == b',').count() + 1;
+    if !unit.eq_ignore_ascii_case("bytes") || size == 0 || asked > MAX_ASKED {
         return Selection::Whole;
     }
-    let mut satisfiable = Vec::new();
-    let mut any = false;
     // Empty list elements are skipped (§5.6.1.2).
-    for spec in set.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty()) {
-        any = true;
-        match parse_spec(spec) {
-            None => return Selection::Whole,
-            Some(spec) => satisfiable.extend(spec.within(size)),
-        }
-    }
-    if !any {
-        return Selection::Whole;
-    }
-    let parts = coalesce(satisfiable);
-    match parts.len() {
-        0 => Selection::Unsatisfiable,
-        1..=MAX_PARTS => Selection::Parts(parts),
+    let specs = set.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty());
+    match specs.map(|spec| within(spec, size)).collect::<Option<Vec<_>>>() {
+        Some(ranges) if !ranges.is_empty() => match coalesce(ranges) {
+            none if none.is_empty() => Selection::Unsatisfiable,
+            parts if parts.len() <= MAX_PARTS => Selection::Parts(parts),
+            _ => Selection::Whole,
+        },
         _ => Selection::Whole,
     }
 }
 
-/// The ranges after `bytes=`; units are case-insensitive (§14.1).
-fn byte_set(field: &str) -> Option<&str> {
-    let (unit, set) = field.split_once('=')?;
-    unit.eq_ignore_ascii_case("bytes").then_some(set)
-}
-
-/// One range-spec (§14.1.1). Positions beyond `u64` saturate.
-#[derive(Debug, Clone, Copy)]
-enum Spec {
-    /// `first-last`, both inclusive, or `first-`.
-    From { first: u64, last: u64 },
-    /// `-length`.
-    Suffix { length: u64 },
-}
-
-fn parse_spec(spec: &str) -> Option<Spec> {
+/// The part within `size` bytes of one range-spec (§14.1.1), which may be empty. Positions beyond `u64` saturate.
+fn within(spec: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = spec.split_once('-')?;
-    match (first.is_empty(), last.is_empty()) {
-        (true, _) => Some(Spec::Suffix { length: parse_position(last)? }),
-        (false, true) => Some(Spec::From { first: parse_position(first)?, last: u64::MAX }),
-        (false, false) => {
-            let (first, last) = (parse_position(first)?, parse_position(last)?);
-            (first <= last).then_some(Spec::From { first, last })
-        }
+    if first.is_empty() {
+        return Some(size.saturating_sub(position(last)?)..size);
     }
+    let first = position(first)?;
+    let last = if last.is_empty() { u64::MAX } else { position(last)? };
+    (first <= last).then_some(first..last.saturating_add(1).min(size))
 }
 
-fn parse_position(digits: &str) -> Option<u64> {
+fn position(digits: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-impl Spec {
-    /// The part of the range within `size` bytes, if any.
-    fn within(self, size: u64) -> Option<Range<u64>> {
-        let range = match self {
-            Spec::From { first, last } => first..last.saturating_add(1).min(size),
-            Spec::Suffix { length } => size.saturating_sub(length)..size,
-        };
-        (range.start < range.end).then_some(range)
-    }
-}
-
-/// Coalesces ranges that overlap or touch, and keeps the order of the request (§15.3.7.2).
+/// Drops empty ranges, coalesces those that overlap or touch, and keeps the order of the request (§15.3.7.2).
 fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    let mut by_start: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
+    let mut by_start: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).enumerate().collect();
     by_start.sort_by_key(|(_, range)| range.start);
     let mut merged: Vec<(usize, Range<u64>)> = Vec::with_capacity(by_start.len());
     for (asked, range) in by_start {

@@ -3,26 +3,7 @@
 //! [`HeadScan`] looks for the end of a head while bytes arrive, and enforces the limits; [`Head::parse`] parses a
 //! complete one. A head that two implementations could read differently is refused, so that no request is smuggled.
 //!
-//! | request | response |
-//! |---|---|
-//! | blank lines (CRLF) before the request line | up to four are skipped (§2.2); more are 400 |
-//! | a bare LF at a line's end; a CR without LF | 400 |
-//! | a request line above 8 KiB | 414 |
-//! | a field line above 8 KiB, a head above 16 KiB, more than 64 fields | 431 |
-//! | a field line that starts with white space (obs-fold), has white space before its colon, or has no name | 400 |
-//! | a first line without version (HTTP/0.9), or otherwise malformed | 400 |
-//! | `HTTP/2.0` and other majors, the HTTP/2 preface `PRI * HTTP/2.0` | 505 |
-//! | `HTTP/1.2` and above | as HTTP/1.1 (RFC 9110 §2.5) |
-//! | a TLS hello | 400, with a hint to use `http://` |
-//! | origin-form `/path` | the path |
-//! | absolute-form `http://host/path` | the path; its authority overrides the Host field (§3.2.2) |
-//! | asterisk-form `*` | only for OPTIONS; else 400 |
-//! | authority-form `host:port` | only for CONNECT, which is 405; else 400 |
-//! | a target with a fragment, white space or a control character | 400 |
-//! | no Host in HTTP/1.1, two Hosts, an invalid or non-ASCII Host | 400 |
-//! | two different Content-Lengths, an invalid one, one beside a Transfer-Encoding | 400 |
-//! | a Transfer-Encoding other than `chunked`, or in HTTP/1.0 | 501, 400 |
-//! | a body, with any method | the response, then the connection is closed |
+//! `docs/HTTP.md` has the table of what is refused.
 
 use tiny_http::{HTTPVersion, Method, StatusCode};
 
@@ -40,38 +21,25 @@ const MAX_BLANK_LINES: usize = 4;
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "`sentence` says it of each")]
 pub enum Refusal {
-    /// The request line is longer than [`MAX_LINE`].
     RequestLineTooLong,
-    /// A field line is longer than [`MAX_LINE`].
     FieldLineTooLong,
-    /// The head is longer than [`MAX_HEAD`].
     HeadTooLong,
-    /// There are more than [`MAX_FIELDS`] fields.
     TooManyFields,
-    /// There are too many blank lines before the request line.
     TooManyBlankLines,
-    /// A line ends in LF without CR.
     BareLineFeed,
-    /// A CR without LF.
     BareCarriageReturn,
-    /// The first byte of a TLS record: the client wants https.
+    /// The first byte is that of a TLS record: the client wants https.
     TlsHello,
-    /// Not a method, a target and a version.
     MalformedRequestLine,
     /// Neither origin-form, absolute-form nor another form that the method allows.
     MalformedTarget,
-    /// A major version other than 1.
     UnsupportedVersion,
-    /// A field line without the form `name: value`.
     MalformedField,
-    /// No Host field in HTTP/1.1.
     MissingHost,
-    /// Two Host fields, or an invalid one.
     MalformedHost,
-    /// The length of the body is ambiguous.
     AmbiguousFraming,
-    /// A transfer coding other than chunked.
     UnknownTransferCoding,
 }
 
@@ -136,11 +104,8 @@ impl HeadScan {
         }
         while let Some(length) = buffer[self.at..].iter().position(|&b| b == b'\n') {
             let end = self.at + length + 1;
-            if end - self.line > MAX_LINE {
-                return Err(self.line_too_long());
-            }
-            let line = &buffer[self.line..end];
-            let blank = check_line_end(line)?;
+            self.check_line_length(end)?;
+            let blank = check_line_end(&buffer[self.line..end])?;
             match self.start {
                 None if blank && self.lines == MAX_BLANK_LINES => return Err(Refusal::TooManyBlankLines),
                 None if blank => {}
@@ -167,17 +132,16 @@ impl HeadScan {
             self.request_line_checked = true;
         }
         self.at = buffer.len();
-        if self.at - self.line > MAX_LINE {
-            return Err(self.line_too_long());
-        }
-        if self.at > MAX_HEAD {
-            return Err(Refusal::HeadTooLong);
-        }
-        Ok(None)
+        self.check_line_length(self.at)?;
+        if self.at > MAX_HEAD { Err(Refusal::HeadTooLong) } else { Ok(None) }
     }
 
-    fn line_too_long(&self) -> Refusal {
-        if self.start.is_none() { Refusal::RequestLineTooLong } else { Refusal::FieldLineTooLong }
+    fn check_line_length(&self, end: usize) -> Result<(), Refusal> {
+        match self.start {
+            _ if end - self.line <= MAX_LINE => Ok(()),
+            None => Err(Refusal::RequestLineTooLong),
+            Some(_) => Err(Refusal::FieldLineTooLong),
+        }
     }
 }
 
@@ -282,7 +246,11 @@ fn parse_request_line(bytes: &[u8]) -> Result<(Method, &str, HTTPVersion), Refus
     if target.is_empty() || target.chars().any(|c| c.is_control()) {
         return Err(Refusal::MalformedTarget);
     }
-    Ok((parse_method(method)?, target, version))
+    // RFC 9110 §9.1: a token (§5.6.2), case-sensitive.
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let method = Some(method).filter(|token| !token.is_empty() && token.bytes().all(is_token));
+    let method = method.and_then(|token| token.parse().ok()).ok_or(Refusal::MalformedRequestLine)?;
+    Ok((method, target, version))
 }
 
 /// §2.3: `HTTP/` and two digits.
@@ -292,30 +260,6 @@ fn parse_version(version: &str) -> Result<HTTPVersion, Refusal> {
         Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Refusal::UnsupportedVersion),
         _ => Err(Refusal::MalformedRequestLine),
     }
-}
-
-/// RFC 9110 §9.1: a token, case-sensitive, unlike in tiny_http's own parser.
-fn parse_method(token: &str) -> Result<Method, Refusal> {
-    if token.is_empty() || !token.bytes().all(is_token_byte) {
-        return Err(Refusal::MalformedRequestLine);
-    }
-    Ok(match token {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "DELETE" => Method::Delete,
-        "CONNECT" => Method::Connect,
-        "OPTIONS" => Method::Options,
-        "TRACE" => Method::Trace,
-        "PATCH" => Method::Patch,
-        other => Method::NonStandard(other.parse().map_err(|_| Refusal::MalformedRequestLine)?),
-    })
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
@@ -340,17 +284,17 @@ pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Opti
     }
     let scheme = target.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
     let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(Refusal::MalformedTarget)?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if authority.is_empty() || !is_authority(authority) {
         return Err(Refusal::MalformedTarget);
     }
-    match path {
-        "" => Ok((Some(authority), if *method == Method::Options { "*" } else { "/" })),
-        // `http://host?query`: the empty path is `/`. Its query is dropped.
-        path if path.starts_with('?') => Ok((Some(authority), "/")),
-        path => Ok((Some(authority), path)),
-    }
+    let path = match path {
+        "" if *method == Method::Options => "*",
+        // The empty path is `/`. The query of `http://host?query` is dropped.
+        path if path.starts_with('/') => path,
+        _ => "/",
+    };
+    Ok((Some(authority), path))
 }
 
 /// §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0; it may be empty.
@@ -387,20 +331,15 @@ fn declares_body(fields: &Fields<'_>, version: &HTTPVersion) -> Result<bool, Ref
     // Repeated equal values, in several lines or in a list, are one (§6.3).
     for value in fields.all("content-length").flat_map(|line| line.split(|&b| b == b',')) {
         let digits = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
-        let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+        let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
         let number = number.ok_or(Refusal::AmbiguousFraming)?;
-        if length.is_some_and(|earlier| earlier != number) {
+        if *length.get_or_insert(number) != number {
             return Err(Refusal::AmbiguousFraming);
         }
-        length = Some(number);
-    }
-    if !fields.has("transfer-encoding") {
-        return Ok(length.is_some_and(|length| length > 0));
-    }
-    if length.is_some() || *version < HTTPVersion(1, 1) {
-        return Err(Refusal::AmbiguousFraming);
     }
     match fields.get("transfer-encoding") {
+        _ if !fields.has("transfer-encoding") => Ok(length > Some(0)),
+        _ if length.is_some() || *version < HTTPVersion(1, 1) => Err(Refusal::AmbiguousFraming),
         Some(coding) if coding.trim().eq_ignore_ascii_case("chunked") => Ok(true),
         Some(_) => Err(Refusal::UnknownTransferCoding),
         None => Err(Refusal::AmbiguousFraming),

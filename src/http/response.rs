@@ -9,9 +9,6 @@ use std::sync::Arc;
 
 use tiny_http::StatusCode;
 
-/// Initial capacity for fields; a part of a film with CORS has ten.
-const FIELDS: usize = 12;
-
 /// The source of a body. A file is read only while it is sent.
 #[derive(Debug)]
 pub enum Body {
@@ -60,7 +57,8 @@ impl Response {
     /// A response of `status` with `body` and its `Content-Length`.
     pub fn new(status: u16, body: Body) -> Self {
         let length = body.len().to_string();
-        let mut fields = Vec::with_capacity(FIELDS);
+        // A part of a film with CORS has ten.
+        let mut fields = Vec::with_capacity(12);
         fields.extend([("Content-Length", length.into()), ("X-Content-Type-Options", "nosniff".into())]);
         Self { status: StatusCode(status), fields, body }
     }
@@ -72,8 +70,7 @@ impl Response {
 
     /// A plain text of one `sentence`.
     pub fn text(status: u16, sentence: impl Into<Cow<'static, str>>) -> Self {
-        let mut page = sentence.into().into_owned();
-        page.push('\n');
+        let page = sentence.into().into_owned() + "\n";
         let response = Self::new(status, Body::Bytes(page.into_bytes().into()));
         response.with("Content-Type", "text/plain; charset=utf-8").with("Cache-Control", "no-store")
     }

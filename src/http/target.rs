@@ -29,7 +29,7 @@ pub struct Target<'b> {
 }
 
 impl<'b> Target<'b> {
-    /// Splits `target` at its first `?` and decodes the path. `None` if the path has a `%` without two hexadecimal digits
+    /// Splits `target` at its first `?` and decodes the path. `None` if a `%` in the path has no two hexadecimal digits
     /// after it.
     ///
     /// ```
@@ -40,9 +40,9 @@ impl<'b> Target<'b> {
     /// ```
     pub fn parse(target: &'b str) -> Option<Self> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let decodable = |(at, byte)| byte != b'%' || is_escape(&path.as_bytes()[at..]);
-        let all = path.bytes().enumerate().all(decodable);
-        all.then(|| Self { path: percent_decode(path.as_bytes()).into(), query })
+        let is_hexadecimal = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let decodable = path.split('%').skip(1).all(|after| after.get(..2).is_some_and(is_hexadecimal));
+        decodable.then(|| Self { path: percent_decode(path.as_bytes()).into(), query })
     }
 
     /// Whether the query has `flag`, with or without a value.
@@ -67,10 +67,6 @@ impl<'b> Target<'b> {
     fn pairs(&self) -> impl Iterator<Item = (&'b str, &'b str)> {
         self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
-}
-
-fn is_escape(bytes: &[u8]) -> bool {
-    matches!(bytes, [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
