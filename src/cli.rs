@@ -7,15 +7,12 @@
 //! | 2 | invalid arguments |
 
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use clap::Parser;
-use clap::builder::RangedU64ValueParser;
 
-use crate::config::{Config, MAX_CHUNK_SIZE};
-use crate::http::cors::Cors;
+use crate::config::Config;
 use crate::lan;
 use crate::server::{Handle, Server};
 
@@ -23,93 +20,19 @@ use crate::server::{Handle, Server};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Arguments {
-    /// Folder to serve, with its subfolders; hidden files are never served
-    #[arg(value_name = "DIR", default_value = "videos")]
-    dir: PathBuf,
-
-    /// IPv4 or IPv6 address to listen on; repeat for more
-    #[arg(short, long, value_name = "IP", default_value = "127.0.0.1")]
-    bind: Vec<IpAddr>,
+    #[command(flatten)]
+    config: Config,
 
     /// Listen on all interfaces; print the URLs for other devices, and a QR code
-    #[arg(long, conflicts_with = "bind")]
+    // With `--bind`'s order it comes right after it.
+    #[arg(long, conflicts_with = "bind", display_order = 0)]
     lan: bool,
-
-    /// Port to listen on; 0 picks a free port
-    #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
-    port: u16,
-
-    /// Bytes to copy to the socket at a time, 1 to 16777216 (16 MiB)
-    #[arg(long, value_name = "BYTES", default_value = "4096",
-          value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE as u64))]
-    chunk_size: usize,
-
-    /// Copy from file to socket in the kernel, with sendfile(2) (Linux only)
-    #[arg(long)]
-    sendfile: bool,
-
-    /// Maximum number of connections; beyond it, the longest idle one is closed, or a new one waits up to 3 s before
-    /// a 503
-    #[arg(long, value_name = "N", default_value = "1024",
-          value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    max_connections: usize,
-
-    /// Maximum number of connections from one client address; 0 means no limit
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    max_connections_per_ip: usize,
-
-    /// Time limit for receiving a request head; the response is then 408
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
-    head_timeout: Duration,
-
-    /// Time limit for an idle keep-alive connection
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
-    idle_timeout: Duration,
-
-    /// Disconnect a client that reads less than 4096 bytes in this time (players reconnect)
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
-    stall_timeout: Duration,
-
-    /// Time limit for running streams after SIGTERM or SIGINT; a second signal stops them at once
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    drain_timeout: Duration,
-
-    /// Follow symbolic links out of DIR
-    #[arg(long)]
-    follow_symlinks: bool,
-
-    /// Origin allowed to read responses (Access-Control-Allow-Origin), or *
-    #[arg(long, value_name = "ORIGIN")]
-    cors: Option<Cors>,
-}
-
-/// A duration like `10s`, greater than zero.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "expected a duration like 500ms, 10s or 2m".to_string())?;
-    if duration.is_zero() {
-        return Err("must be greater than zero".into());
-    }
-    Ok(duration)
 }
 
 impl From<Arguments> for Config {
-    fn from(arguments: Arguments) -> Self {
-        Self {
-            dir: arguments.dir,
-            bind: if arguments.lan { lan::every_interface() } else { arguments.bind },
-            port: arguments.port,
-            chunk_size: arguments.chunk_size,
-            max_connections: arguments.max_connections,
-            max_connections_per_ip: arguments.max_connections_per_ip,
-            head_timeout: arguments.head_timeout,
-            idle_timeout: arguments.idle_timeout,
-            stall_timeout: arguments.stall_timeout,
-            drain_timeout: arguments.drain_timeout,
-            follow_symlinks: arguments.follow_symlinks,
-            sendfile: arguments.sendfile,
-            cors: arguments.cors,
-        }
+    fn from(Arguments { config, lan }: Arguments) -> Self {
+        let bind = if lan { lan::every_interface() } else { config.bind };
+        Self { bind, ..config }
     }
 }
 
@@ -119,7 +42,9 @@ impl From<Arguments> for Config {
 /// The reason why it failed to start or to continue, as one line.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     raise_open_files_limit();
-    let lan = arguments.lan.then(|| std::path::absolute(&arguments.dir).unwrap_or_else(|_| arguments.dir.clone()));
+    let lan = arguments
+        .lan
+        .then(|| std::path::absolute(&arguments.config.dir).unwrap_or_else(|_| arguments.config.dir.clone()));
     let server = Server::bind(arguments.into())?;
     stop_on_signals(server.handle())?;
     announce(&server.local_addrs(), lan.as_deref());

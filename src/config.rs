@@ -1,42 +1,82 @@
 //! The server's options, and the errors of a failed start.
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
+
 use crate::http::cors::Cors;
 
-/// The options of a server. The defaults are those of the command line.
-#[derive(Debug, Clone)]
+/// The options of a server, and of the command line, with the same defaults. Values are clamped to their bounds; time
+/// limits to a millisecond and a year. Without an address it is 127.0.0.1.
+#[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// The folder to serve.
+    /// Folder to serve, with its subfolders; hidden files are never served
+    #[arg(value_name = "DIR", default_value = "videos")]
     pub dir: PathBuf,
-    /// Addresses to listen on; 127.0.0.1 if empty.
+
+    /// IPv4 or IPv6 address to listen on; repeat for more
+    #[arg(short, long, value_name = "IP", default_value = "127.0.0.1")]
     pub bind: Vec<IpAddr>,
-    /// The port on each address; 0 picks a free one for each.
+
+    /// Port to listen on; 0 picks a free port
+    #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
     pub port: u16,
-    /// Bytes to copy to the socket at a time, 1 to 16 MiB.
+
+    /// Bytes to copy to the socket at a time, 1 to 16777216 (16 MiB)
+    #[arg(long, value_name = "BYTES", default_value = "4096",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_CHUNK_SIZE as u64))]
     pub chunk_size: usize,
-    /// Maximum number of connections.
-    pub max_connections: usize,
-    /// Maximum number of connections from one client address; 0 means no limit.
-    pub max_connections_per_ip: usize,
-    /// Time limit for receiving a request head.
-    pub head_timeout: Duration,
-    /// Time limit for an idle keep-alive connection.
-    pub idle_timeout: Duration,
-    /// A client that reads less than 4096 bytes in this time is disconnected.
-    pub stall_timeout: Duration,
-    /// Time limit for running responses after the server is told to stop.
-    pub drain_timeout: Duration,
-    /// Follow symbolic links out of the folder.
-    pub follow_symlinks: bool,
-    /// Copy from file to socket in the kernel, with `sendfile(2)` (Linux only).
+
+    /// Copy from file to socket in the kernel, with sendfile(2) (Linux only)
+    #[arg(long)]
     pub sendfile: bool,
-    /// Other origins whose scripts may read responses.
+
+    /// Maximum number of connections; beyond it, the longest idle one is closed, or a new one waits up to 3 s before
+    /// a 503
+    #[arg(long, value_name = "N", default_value = "1024",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub max_connections: usize,
+
+    /// Maximum number of connections from one client address; 0 means no limit
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_connections_per_ip: usize,
+
+    /// Time limit for receiving a request head; the response is then 408
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub head_timeout: Duration,
+
+    /// Time limit for an idle keep-alive connection
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
+    pub idle_timeout: Duration,
+
+    /// Disconnect a client that reads less than 4096 bytes in this time (players reconnect)
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    pub stall_timeout: Duration,
+
+    /// Time limit for running streams after SIGTERM or SIGINT; a second signal stops them at once
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// Follow symbolic links out of DIR
+    #[arg(long)]
+    pub follow_symlinks: bool,
+
+    /// Origin allowed to read responses (Access-Control-Allow-Origin), or *
+    #[arg(long, value_name = "ORIGIN")]
     pub cors: Option<Cors>,
+}
+
+/// A duration like `10s`, greater than zero.
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be greater than zero"),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("expected a duration like 500ms, 10s or 2m"),
+    }
 }
 
 impl Default for Config {
@@ -66,10 +106,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The largest chunk, in bytes.
-pub const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
+const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Config {
-    /// The same with all values clamped to their bounds.
     pub(crate) fn within_bounds(mut self) -> Self {
         let durations =
             [&mut self.head_timeout, &mut self.idle_timeout, &mut self.stall_timeout, &mut self.drain_timeout];
@@ -102,25 +141,23 @@ impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder(path, error) => match error.kind() {
-                io::ErrorKind::NotFound => {
+                ErrorKind::NotFound => {
                     write!(f, "there is no folder {path:?}; pass the folder with your videos: filmstrip DIR")
                 }
-                io::ErrorKind::NotADirectory => {
-                    write!(f, "{path:?} is not a folder; pass the folder with your videos")
-                }
-                io::ErrorKind::PermissionDenied => {
+                ErrorKind::NotADirectory => write!(f, "{path:?} is not a folder; pass the folder with your videos"),
+                ErrorKind::PermissionDenied => {
                     write!(f, "no permission to read {path:?}; change its permissions or run as its owner")
                 }
                 _ => write!(f, "can't serve {path:?}: {error}; choose another folder"),
             },
             Self::Listen(address, error) => match error.kind() {
-                io::ErrorKind::AddrInUse => {
+                ErrorKind::AddrInUse => {
                     write!(f, "{address} is in use; stop the other program or choose another port with --port")
                 }
-                io::ErrorKind::PermissionDenied => {
+                ErrorKind::PermissionDenied => {
                     write!(f, "no permission to listen on {address}; choose a port above 1023 with --port")
                 }
-                io::ErrorKind::AddrNotAvailable => {
+                ErrorKind::AddrNotAvailable => {
                     write!(f, "{} is not an address of this machine; choose another with --bind", address.ip())
                 }
                 _ => write!(f, "can't listen on {address}: {error}; choose another address with --bind"),
