@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 
-/// The log target, for `RUST_LOG`: `filmstrip::access=off` disables it.
-pub const TARGET: &str = "filmstrip::access";
-
 /// Bytes of a request line that are logged.
 const SHOWN: usize = 1024;
 
@@ -34,9 +31,9 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Writes the line at level info.
+    /// Writes the line at level info; `RUST_LOG=filmstrip::access=off` disables it.
     pub fn record(&self) {
-        log::info!(target: TARGET, "{self}");
+        log::info!(target: "filmstrip::access", "{self}");
     }
 }
 
@@ -44,16 +41,9 @@ impl Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.request_line.get(..SHOWN).unwrap_or(self.request_line);
         let cut = if line.len() < self.request_line.len() { "..." } else { "" };
-        let milliseconds = self.took.as_secs_f64() * 1000.0;
-        write!(
-            f,
-            "{} \"{}{cut}\" {} {}/{} {milliseconds:.1}ms",
-            self.client,
-            line.escape_ascii(),
-            self.status,
-            self.sent,
-            self.due
-        )?;
+        let Self { client, status, sent, due, .. } = self;
+        let (line, milliseconds) = (line.escape_ascii(), self.took.as_secs_f64() * 1000.0);
+        write!(f, "{client} \"{line}{cut}\" {status} {sent}/{due} {milliseconds:.1}ms")?;
         self.close.and_then(CloseReason::sentence).map_or(Ok(()), |sentence| write!(f, " ({sentence})"))
     }
 }

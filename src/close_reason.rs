@@ -1,31 +1,23 @@
 //! Why a connection ended: a name for each way, which the log and the metrics use.
 
-/// See the module.
+/// Each is explained by its sentence in [`CloseReason::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     /// The client closed it between requests.
     ClientClosed,
     /// The client asked for it, or its version of HTTP means it.
     ClientRequested,
-    /// No request came within the idle timeout.
     IdleTimeout,
-    /// The head wasn't complete within the head timeout.
     HeadTimeout,
-    /// The client closed it in the middle of a head.
     IncompleteHead,
-    /// What came was not an HTTP request.
     BadRequest,
     /// The request had a body, which is never read.
     RequestBody,
-    /// The client took too little within the stall timeout.
     Stalled,
     /// The connection failed while something was sent or received.
     ConnectionLost,
-    /// The file became shorter while it was sent.
     FileTruncated,
-    /// The file couldn't be read.
     FileUnreadable,
-    /// It was closed to make room for a new connection.
     Evicted,
     /// The server is stopping, and the connection had no response in flight.
     Drained,
@@ -33,7 +25,6 @@ pub enum CloseReason {
     Aborted,
     /// The system couldn't watch the socket, or gave no thread for the request.
     NoResources,
-    /// The worker panicked.
     Panicked,
 }
 
@@ -59,10 +50,8 @@ impl CloseReason {
         (Self::Panicked, "panicked", Some("internal error")),
     ];
 
-    /// How many reasons there are.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// Every label, in order.
     pub fn labels() -> [&'static str; Self::COUNT] {
         Self::ALL.map(|(_, label, _)| label)
     }

@@ -20,23 +20,18 @@ const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// Upper ends of the histogram's buckets, in seconds: a file in the page cache, a disk, a disk that has to wake up.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0];
 
-/// Why a connection was refused with 503.
+/// Why a connection was refused with 503; [`Refused::sentence`] explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Its address has all the connections that it may have.
     Address,
     /// There was no place, and no room in the backlog.
     BacklogFull,
-    /// No place became free in time.
     TimedOut,
-    /// The system had no memory or no thread for it.
     NoResources,
-    /// The server is stopping.
     Stopping,
 }
 
 impl Refused {
-    /// Their labels, in order.
     const LABELS: [&'static str; 5] = ["address_limit", "backlog_full", "timed_out", "no_resources", "stopping"];
 
     /// What the log says.
@@ -104,17 +99,14 @@ impl Metrics {
         }
     }
 
-    /// A connection was refused.
     pub fn refused(&self, why: Refused) {
         count(&self.refused, why as usize);
     }
 
-    /// A connection was opened.
     pub fn opened(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection ended.
     pub fn closed(&self, why: CloseReason) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         count(&self.closed, why as usize);
@@ -125,7 +117,6 @@ impl Metrics {
         self.idle.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection is parked no longer.
     pub fn resumed(&self) {
         self.idle.fetch_sub(1, Ordering::Relaxed);
     }
@@ -138,50 +129,29 @@ impl Metrics {
     /// All of it, as Prometheus reads it.
     pub fn text(&self) -> String {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let labelled = |label: &'static str, names: &[&'static str], counters: &[AtomicU64]| {
-            let sample = |(name, counter)| (format!("{{{label}=\"{name}\"}}"), value(counter));
-            names.iter().zip(counters).map(sample).collect::<Vec<_>>()
+        let one = |counter| vec![(String::new(), value(counter))];
+        let labelled = |label: &str, names: &[&str], numbers: &[u64]| {
+            let sample = |(name, number): (&&str, &u64)| (format!("{{{label}=\"{name}\"}}"), *number);
+            names.iter().zip(numbers).map(sample).collect::<Vec<_>>()
         };
         let mut text = Text(String::new());
         let (open, idle, waiting) = (value(&self.open), value(&self.idle), value(&self.waiting));
         // Behind somebody else's tiny_http there are connections, but none that is known here.
         if open + waiting > 0 {
-            let states = [("busy", open.saturating_sub(idle)), ("idle", idle), ("waiting", waiting)];
-            let samples = states.map(|(state, number)| (format!("{{state=\"{state}\"}}"), number));
+            let states = labelled("state", &["busy", "idle", "waiting"], &[open.saturating_sub(idle), idle, waiting]);
             let help = "Connections by state: busy (a worker has it), idle (its client is to send something), \
                         waiting (for a place).";
-            text.family("connections", "gauge", help, samples);
+            text.family("connections", "gauge", help, states);
         }
-        text.family(
-            "requests_total",
-            "counter",
-            "Requests that were answered, by the class of the status.",
-            labelled("class", &CLASSES, &self.requests),
-        );
-        text.family(
-            "sent_bytes_total",
-            "counter",
-            "Bytes of bodies that were sent, counted when a response ends.",
-            [(String::new(), value(&self.sent_bytes))],
-        );
-        text.family(
-            "streams",
-            "gauge",
-            "Responses that are sending a file now.",
-            [(String::new(), value(&self.streams))],
-        );
-        text.family(
-            "refusals_total",
-            "counter",
-            "Connections that were refused with 503, by reason.",
-            labelled("reason", &Refused::LABELS, &self.refused),
-        );
-        text.family(
-            "closes_total",
-            "counter",
-            "Connections that ended, by reason.",
-            labelled("reason", &CloseReason::labels(), &self.closed),
-        );
+        let requests = labelled("class", &CLASSES, &self.requests.each_ref().map(value));
+        text.family("requests_total", "counter", "Requests that were answered, by the class of the status.", requests);
+        let help = "Bytes of bodies that were sent, counted when a response ends.";
+        text.family("sent_bytes_total", "counter", help, one(&self.sent_bytes));
+        text.family("streams", "gauge", "Responses that are sending a file now.", one(&self.streams));
+        let refused = labelled("reason", &Refused::LABELS, &self.refused.each_ref().map(value));
+        text.family("refusals_total", "counter", "Connections that were refused with 503, by reason.", refused);
+        let closed = labelled("reason", &CloseReason::labels(), &self.closed.each_ref().map(value));
+        text.family("closes_total", "counter", "Connections that ended, by reason.", closed);
         self.histogram(&mut text);
         text.0
     }
@@ -205,13 +175,7 @@ struct Text(String);
 
 impl Text {
     /// A metric: what it is, and a line for each of its samples, whose names go on where the metric's ends.
-    fn family(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (String, impl Display)>,
-    ) {
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: Vec<(String, impl Display)>) {
         // Writing to a String can't fail.
         let _ = writeln!(self.0, "# HELP filmstrip_{name} {help}\n# TYPE filmstrip_{name} {kind}");
         for (rest, value) in samples {
