@@ -56,14 +56,12 @@ pub fn to_webvtt(bytes: &[u8]) -> String {
 }
 
 fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let encoding = match Encoding::for_bom(bytes) {
-        Some((marked, _)) => marked,
-        None => match utf_16_by_its_zeros(bytes) {
-            Some(utf_16) => utf_16,
-            None => return std::str::from_utf8(bytes).map_or_else(|_| WINDOWS_1252.decode(bytes).0, Cow::Borrowed),
-        },
-    };
-    encoding.decode_with_bom_removal(bytes).0
+    let marked = Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
+    match (marked.or_else(|| utf_16_by_its_zeros(bytes)), std::str::from_utf8(bytes)) {
+        (Some(encoding), _) => encoding.decode_with_bom_removal(bytes).0,
+        (None, Ok(text)) => Cow::Borrowed(text),
+        (None, Err(_)) => WINDOWS_1252.decode(bytes).0,
+    }
 }
 
 /// Detects UTF-16 without a mark. Numbers, spaces and line ends are ASCII in any language, and in UTF-16 have a zero
@@ -97,8 +95,7 @@ fn cues<'t>(lines: &[&'t str], is_webvtt: bool) -> Vec<Cue<'t>> {
     let mut cues: Vec<Cue<'t>> = Vec::new();
     // Whether lines belong to the last cue, or are dropped.
     let mut open = false;
-    for (at, line) in lines.iter().enumerate() {
-        let before = if at == 0 { "" } else { lines[at - 1] };
+    for (before, line) in std::iter::once(&"").chain(lines).zip(lines) {
         if let Some((start, end, settings)) = times(line) {
             if open && !is_webvtt && is_number(before) {
                 cues.last_mut().and_then(|cue| cue.text.pop());
@@ -141,17 +138,12 @@ fn milliseconds(time: &str) -> Option<u64> {
     let mut parts = whole.rsplit(':');
     let (seconds, minutes, hours) = (number(parts.next()?)?, number(parts.next()?)?, parts.next());
     let hours = hours.map_or(Some(0), number)?;
-    let milliseconds = match fraction.len() {
-        1 => number(fraction)? * 100,
-        2 => number(fraction)? * 10,
-        3 => number(fraction)?,
-        _ => return None,
-    };
+    let place = [100, 10, 1].get(fraction.len().wrapping_sub(1))?;
+    let milliseconds = number(fraction)? * place;
     let good = minutes < 60 && seconds < 60 && parts.next().is_none();
     good.then_some(((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds)
 }
 
-/// A time in WebVTT's format.
 fn timestamp(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, milliseconds % 1000)
@@ -161,11 +153,9 @@ fn timestamp(milliseconds: u64) -> String {
 fn settings(text: &str) -> String {
     const KNOWN: &[&str] = &["vertical", "line", "position", "size", "align"];
     let is_plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"%.,-".contains(&b));
-    let is_good = |setting: &&str| {
-        let pair = setting.split_once(':');
-        pair.is_some_and(|(name, value)| KNOWN.contains(&name) && is_plain(value) && !value.contains("--"))
-    };
-    text.split_ascii_whitespace().filter(is_good).flat_map(|setting| [" ", setting]).collect()
+    let is_good = |(name, value): (&str, &str)| KNOWN.contains(&name) && is_plain(value) && !value.contains("--");
+    let good = text.split_ascii_whitespace().filter(|setting| setting.split_once(':').is_some_and(is_good));
+    good.flat_map(|setting| [" ", setting]).collect()
 }
 
 #[cfg(test)]

@@ -29,7 +29,6 @@ pub struct Clean {
     pub line: Option<&'static str>,
 }
 
-/// Sanitizes the text of a cue.
 pub fn clean(lines: &[&str]) -> Clean {
     // As WebVTT's parser does.
     let joined = lines.join("\n").replace('\0', "\u{fffd}");
@@ -44,9 +43,8 @@ pub fn clean(lines: &[&str]) -> Clean {
     cleaner.close_down_to(0);
     let shown = cleaner.out.lines().map(str::trim).filter(|line| !line.is_empty());
     let text = shown.collect::<Vec<_>>().join("\n");
-    let has_words =
-        text.split('<').any(|piece| !piece.split_once('>').map_or(piece, |(_, words)| words).trim().is_empty());
-    Clean { text: if has_words { text } else { String::new() }, line: cleaner.line }
+    let has_words = |piece: &str| !piece.split_once('>').map_or(piece, |(_, words)| words).trim().is_empty();
+    Clean { text: if text.split('<').any(has_words) { text } else { String::new() }, line: cleaner.line }
 }
 
 struct Cleaner {
@@ -60,22 +58,16 @@ impl Cleaner {
     /// Handles the special character at the start of `rest`. Returns the number of bytes consumed.
     fn special(&mut self, rest: &str) -> usize {
         match rest.as_bytes()[0] {
-            b'<' => {
-                if let Some(tag) = enclosed(rest, '<', '>')
-                    && self.tag(tag)
-                {
-                    return tag.len() + 2;
-                }
-                self.out.push_str("&lt;");
-            }
-            b'>' => self.out.push_str("&gt;"),
-            b'&' => match REFERENCES.iter().find(|reference| rest.starts_with(**reference)) {
-                Some(reference) => {
-                    self.out.push_str(reference);
-                    return reference.len();
-                }
-                None => self.out.push_str("&amp;"),
+            b'<' => match enclosed(rest, '<', '>') {
+                Some(tag) if self.tag(tag) => return tag.len() + 2,
+                _ => self.out.push_str("&lt;"),
             },
+            b'>' => self.out.push_str("&gt;"),
+            b'&' => {
+                let reference = REFERENCES.iter().find(|reference| rest.starts_with(**reference));
+                self.out.push_str(reference.unwrap_or(&"&amp;"));
+                return reference.map_or(1, |reference| reference.len());
+            }
             _ => match enclosed(rest, '{', '}').filter(|inside| inside.starts_with('\\')) {
                 Some(overrides) => {
                     self.place(overrides);
@@ -94,9 +86,10 @@ impl Cleaner {
         let (name, classes) = head.split_at(head.find('.').unwrap_or(head.len()));
         let is = |known: &&&str| known.eq_ignore_ascii_case(name);
         if let Some(name) = KEPT.iter().find(is) {
-            match closing {
-                true => self.close(name),
-                false => self.open(name, classes, annotation.trim()),
+            if !closing {
+                self.open(name, classes, annotation.trim());
+            } else if let Some(depth) = self.open.iter().rposition(|open| open == name) {
+                self.close_down_to(depth);
             }
             return true;
         }
@@ -123,13 +116,6 @@ impl Cleaner {
         self.out.push('>');
     }
 
-    /// Closes `name` and the tags within it, if it is open.
-    fn close(&mut self, name: &str) {
-        if let Some(depth) = self.open.iter().rposition(|open| *open == name) {
-            self.close_down_to(depth);
-        }
-    }
-
     fn close_down_to(&mut self, depth: usize) {
         for name in self.open.drain(depth..).rev() {
             self.out.extend(["</", name, ">"]);
@@ -138,8 +124,7 @@ impl Cleaner {
 
     /// `\an1` to `\an9` are positions, arranged as on a keypad.
     fn place(&mut self, overrides: &str) {
-        let key = overrides.split_once("\\an").and_then(|(_, key)| key.bytes().next());
-        match key {
+        match overrides.split_once("\\an").and_then(|(_, key)| key.bytes().next()) {
             Some(b'7'..=b'9') => self.line = Some(" line:0"),
             Some(b'4'..=b'6') => self.line = Some(" line:50%"),
             _ => {}
