@@ -22,10 +22,8 @@ pub fn reachable(listening: &[SocketAddr]) -> Vec<SocketAddr> {
         Vec::new()
     });
     let running = interfaces.iter().filter(|interface| interface.is_oper_up());
-    let found = running.map(|interface| Interface {
-        address: interface.ip(),
-        is_virtual: interface.is_p2p() || is_virtual(&interface.name),
-    });
+    let is_virtual = |interface: &if_addrs::Interface| interface.is_p2p() || is_virtual(&interface.name);
+    let found = running.map(|it| Interface { address: it.ip(), is_virtual: is_virtual(it) });
     ranked(found.collect(), listening)
 }
 
@@ -39,9 +37,8 @@ struct Interface {
 
 /// Whether an interface's name is that of a virtual one on Linux or macOS.
 fn is_virtual(name: &str) -> bool {
-    const STARTS: &[&str] =
-        &["docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "cni", "flannel", "lxc", "lxd", "tun", "tap", "wg"];
-    STARTS.iter().any(|start| name.starts_with(start)) || name.starts_with("tailscale") || name.starts_with("utun")
+    const STARTS: &str = "docker br- veth virbr vmnet vboxnet cni flannel lxc lxd tun tap wg tailscale utun";
+    STARTS.split(' ').any(|start| name.starts_with(start))
 }
 
 fn ranked(mut interfaces: Vec<Interface>, listening: &[SocketAddr]) -> Vec<SocketAddr> {
@@ -77,11 +74,10 @@ fn likelihood(address: IpAddr) -> u8 {
 /// A QR code of `text` for a terminal, black on white in any colour theme, because some cameras can't read white on
 /// black. `None` if `text` is too long.
 pub fn qr_code(text: &str) -> Option<String> {
-    /// Black on white from the 216 colours that themes don't change, and the reset.
-    const INK: (&str, &str) = ("\x1b[38;5;16;48;5;231m", "\x1b[0m");
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let drawn = code.render::<Dense1x2>().build();
-    Some(drawn.lines().map(|line| format!("{}{line}{}\n", INK.0, INK.1)).collect())
+    // Black on white from the 216 colours that themes don't change, and the reset.
+    Some(drawn.lines().map(|line| format!("\x1b[38;5;16;48;5;231m{line}\x1b[0m\n")).collect())
 }
 
 #[cfg(test)]

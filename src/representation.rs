@@ -28,10 +28,7 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
     let active = content_type::is_active(&content_type);
     let response = match range.map_or(Selection::Whole, |range| select(range, open.size)) {
         Selection::Unsatisfiable => return unsatisfiable(open.size),
-        Selection::Whole => {
-            let size = open.size;
-            Response::new(200, Body::Slice(open.file, 0..size)).with("Content-Type", content_type)
-        }
+        Selection::Whole => Response::new(200, Body::Slice(open.file, 0..open.size)).with("Content-Type", content_type),
         Selection::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
             Ok([part]) => {
                 let content_range = content_range(&part, open.size);
@@ -80,22 +77,16 @@ fn content_range(part: &Range<u64>, size: u64) -> String {
 
 /// §14.6: parts with their own fields, between boundaries.
 fn multipart(open: OpenFile, parts: Vec<Range<u64>>, content_type: &str) -> Response {
-    let boundary = boundary();
+    // RFC 2046 §5.1.1. The chance that a file contains it is 2^-64.
+    let boundary = format!("filmstrip-{:016x}", RandomState::new().build_hasher().finish());
     let mut line_end = "";
     let introduce = |part: Range<u64>| {
-        let range = content_range(&part, open.size);
-        let fields = format!("Content-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n");
-        let introduction = format!("{line_end}--{boundary}\r\n{fields}");
+        let fields = format!("Content-Type: {content_type}\r\nContent-Range: {}", content_range(&part, open.size));
+        let introduction = format!("{line_end}--{boundary}\r\n{fields}\r\n\r\n");
         line_end = "\r\n";
         (introduction, part)
     };
     let parts = parts.into_iter().map(introduce).collect();
     let body = Body::Slices(open.file, parts, format!("\r\n--{boundary}--\r\n"));
     Response::new(206, body).with("Content-Type", format!("multipart/byteranges; boundary={boundary}"))
-}
-
-/// A random boundary (RFC 2046 §5.1.1). The chance that a file contains it is 2^-64.
-fn boundary() -> String {
-    let random = RandomState::new().build_hasher().finish();
-    format!("filmstrip-{random:016x}")
 }

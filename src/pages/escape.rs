@@ -5,10 +5,7 @@ use std::fmt::{self, Write};
 
 /// A name in text or in a quoted attribute. Invalid UTF-8 and control characters become U+FFFD.
 #[derive(Debug, Clone, Copy)]
-pub struct Text<'n>(
-    /// The name.
-    pub &'n [u8],
-);
+pub struct Text<'n>(pub &'n [u8]);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -31,17 +31,16 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
          <ul class=cards role=list></ul></section>\n",
         if folder.is_empty() { String::new() } else { format!("{}/", encode(folder)) }
     );
-    if !listing.folders.is_empty() {
-        page += "<section class=listed><h2>Folders</h2><ul class=folders role=list>\n";
-        listing.folders.iter().for_each(|folder| page += &folder_card(folder));
-        page += "</ul></section>\n";
+    let folders: String = listing.folders.iter().map(folder_card).collect();
+    let videos: String = listing.videos.iter().map(video_card).collect();
+    for (heading, class, cards) in [("Folders", "folders", &folders), ("Videos", "cards", &videos)] {
+        if !cards.is_empty() {
+            page += &format!(
+                "<section class=listed><h2>{heading}</h2><ul class={class} role=list>\n{cards}</ul></section>\n"
+            );
+        }
     }
-    if !listing.videos.is_empty() {
-        page += "<section class=listed><h2>Videos</h2><ul class=cards role=list>\n";
-        listing.videos.iter().for_each(|video| page += &video_card(video));
-        page += "</ul></section>\n";
-    }
-    if listing.videos.is_empty() && listing.folders.is_empty() {
+    if videos.is_empty() && folders.is_empty() {
         page += "<p class=empty>There are no videos here yet. Copy some into the folder (mp4, webm, mkv, mov and \
                  others) and reload the page.</p>\n";
     }
@@ -50,13 +49,9 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
 }
 
 fn summary(folder: &[u8], listing: &Listing) -> String {
-    let mut parts = Vec::new();
-    if !listing.folders.is_empty() {
-        parts.push(count(listing.folders.len(), "folder"));
-    }
-    if !listing.videos.is_empty() {
-        parts.push(count(listing.videos.len(), "video"));
-    }
+    let counts = [(listing.folders.len(), "folder"), (listing.videos.len(), "video")];
+    let shown = counts.into_iter().filter(|(number, _)| *number > 0);
+    let mut parts: Vec<_> = shown.map(|(number, noun)| count(number, noun)).collect();
     if !parts.is_empty() {
         parts.push(format!("<a href=\"/playlist.m3u?path={}\">Playlist for VLC</a>", encode(folder)));
     }
