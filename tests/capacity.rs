@@ -93,7 +93,7 @@ fn an_idle_connection_makes_room_and_nobody_gets_a_503() {
         idle.push(client);
     }
     assert!(started.elapsed() < Duration::from_secs(3), "nobody had to wait for a place");
-    // Which ones went depends on when each worker saw its client idle; `admission::tests` hold that it is the oldest.
+    // Which ones went depends on when each worker saw its client idle; `poller::tests` hold that it is the oldest.
     support::eventually("four of them made room", || idle.iter_mut().filter_map(Client::has_ended).count() == 4);
 }
 
