@@ -21,6 +21,7 @@ use crate::close_reason::CloseReason;
 use crate::config::{Config, StartError};
 use crate::library::{Library, Links};
 use crate::routes::Site;
+use crate::throttle::Throttle;
 use accept_loop::AcceptLoop;
 use connection::{Connection, Context, Next};
 use limits::{Bounds, Limits, Place};
@@ -97,6 +98,7 @@ impl Server {
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
             stall_timeout: config.stall_timeout,
+            failures: Throttle::new(Duration::from_secs(1)),
             copying: Copying { chunk_size: config.chunk_size, sendfile: config.sendfile },
         };
         let shared = Arc::new(Shared { context, poller });
@@ -149,8 +151,8 @@ fn open_files_limit() -> usize {
 }
 
 impl Shared {
-    /// A worker's job: serves a connection, and then parks it, queues it again or closes it. A panic closes it.
-    fn serve(&self, mut client: Box<Client>, worker: &mut Worker) -> Option<Box<Client>> {
+    /// A worker's job: serves a connection, and then parks it or closes it. A panic closes it.
+    fn serve(&self, mut client: Box<Client>, worker: &mut Worker) {
         let Client { socket, connection, .. } = &mut *client;
         let serve = AssertUnwindSafe(|| connection.serve(&mut &**socket, &self.context, worker));
         let next = catch_unwind(serve).unwrap_or_else(|_| {
@@ -158,19 +160,18 @@ impl Shared {
             Next::Close(CloseReason::Panicked)
         });
         match next {
-            Next::Again => return Some(client),
             Next::Close(reason) => self.close(client, reason),
             Next::Park(deadline) => {
-                let (socket, metrics) = (Arc::clone(&client.socket), self.context.site.metrics());
+                let metrics = self.context.site.metrics();
                 // Before it is parked: it may be taken out at once.
                 metrics.parked();
-                if let Err(client) = self.poller.park(&socket, client, deadline) {
+                if let Err(client) = self.poller.park(client, |client| &client.socket, deadline) {
                     metrics.resumed();
-                    self.close(client, self.context.limits.must_close().unwrap_or(CloseReason::NoResources));
+                    let stopping = self.context.limits.must_close().filter(|reason| *reason != CloseReason::Evicted);
+                    self.close(client, stopping.unwrap_or(CloseReason::NoResources));
                 }
             }
         }
-        None
     }
 
     /// A connection ends. Its place may be what the accept loop waits for.

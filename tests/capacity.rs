@@ -141,28 +141,71 @@ fn a_full_queue_turns_the_next_away_at_once_and_the_loop_goes_on() {
     support::eventually("the next request is served", || ask(program.address) == 200);
 }
 
+/// A client with another address of this machine.
+fn connect_from(source: [u8; 4], server: SocketAddr) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
+    Client::over(socket.into())
+}
+
 #[test]
-fn one_address_over_its_bound_waits_for_its_own_places() {
+fn an_address_at_its_bound_is_refused_at_once_and_delays_no_other() {
     let folder = long_film();
     let server = Running::with(&folder, |config| config.max_connections_per_ip = 2);
     let _streams = [streaming(server.address), streaming(server.address)];
-    let waiting: Vec<Client> = (0..20)
-        .map(|_| {
-            let mut client = Client::connect(server.address);
-            client.send(GET);
-            client
-        })
-        .collect();
-    // Another address of this machine is served at once.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
-    socket.connect(&server.address.into()).unwrap();
     let started = Instant::now();
-    let mut other = Client::over(socket.into());
+    for _ in 0..20 {
+        let mut client = Client::connect(server.address);
+        client.send(GET);
+        let answer = client.read("GET");
+        assert_eq!((answer.status, answer.field("retry-after")), (503, Some("3")));
+    }
+    let mut other = connect_from([127, 0, 0, 2], server.address);
     other.send(GET);
     assert_eq!(other.read_head().unwrap().status, 200);
-    assert!(started.elapsed() < Duration::from_secs(2));
-    drop(waiting);
+    assert!(started.elapsed() < Duration::from_secs(2), "nobody waited");
+}
+
+#[test]
+fn an_address_at_its_bound_evicts_its_own_idle_connection() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let server = Running::with(&folder, |config| config.max_connections_per_ip = 1);
+    let idle = |mut client: Client| {
+        client.send(GET);
+        assert_eq!(client.read("GET").status, 200);
+        client
+    };
+    let mut other = idle(connect_from([127, 0, 0, 2], server.address));
+    let mut own = idle(Client::connect(server.address));
+    support::eventually("it makes room", || {
+        let mut client = Client::connect(server.address);
+        client.send(GET);
+        // Until its worker has parked the other one, it is not idle.
+        client.read("GET").status == 200
+    });
+    assert!(own.is_closed());
+    assert_eq!(other.has_ended(), None);
+}
+
+#[test]
+fn a_connection_that_waits_is_not_overtaken_but_an_address_at_its_bound_does_not_wait() {
+    let folder = long_film();
+    let server = Running::with(&folder, |config| {
+        config.max_connections = 2;
+        config.max_connections_per_ip = 1;
+    });
+    let _streams = [streaming(server.address)];
+    let mut second = connect_from([127, 0, 0, 2], server.address);
+    second.send(GET);
+    assert_eq!(second.read_head().unwrap().status, 200);
+    let mut waiting = connect_from([127, 0, 0, 3], server.address);
+    waiting.send(GET);
+    let mut refused = Client::connect(server.address);
+    refused.send(GET);
+    assert_eq!(refused.read("GET").status, 503);
+    drop(second);
+    assert_eq!(waiting.read_head().unwrap().status, 200);
 }
 
 #[test]

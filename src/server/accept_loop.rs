@@ -151,7 +151,9 @@ impl AcceptLoop {
         if !memory_is_left() {
             return self.refuse(socket, Refused::NoResources);
         }
-        if self.admit(&socket, peer) {
+        // Others were here before. But one that only its own address keeps out doesn't wait.
+        let is_first = self.backlog.len() == 0 || self.shared.context.limits.is_full(address_of(peer));
+        if is_first && self.admit(&socket, peer) {
             return;
         }
         match self.backlog.push(socket, peer, Instant::now()) {
@@ -212,7 +214,8 @@ impl AcceptLoop {
             return;
         }
         let limits = Arc::clone(&self.shared.context.limits);
-        while (limits.open() < limits.bounds().connections || self.evict(None))
+        while self.backlog.len() > 0
+            && (limits.open() < limits.bounds().connections || self.evict(None))
             && let Some(waiting) = self.backlog.pop_next(&limits)
         {
             self.admit(&waiting.socket, waiting.peer);
@@ -244,11 +247,12 @@ impl AcceptLoop {
 
     /// Accepts nothing more, closes the idle connections, and waits until the others have ended; then aborts them.
     fn drain(mut self, drain_timeout: Duration) -> Stopped {
-        self.listeners.clear();
+        self.listeners.drain(..).for_each(|listener| self.shared.poller.disarm_listener(&listener));
         let limits = Arc::clone(&self.shared.context.limits);
         while let Some(waiting) = self.backlog.pop_next(&limits) {
             self.refuse(waiting.socket, Refused::Stopping);
         }
+        self.tell_waiting();
         for client in self.shared.poller.take_idle() {
             self.dismiss(client, CloseReason::Drained);
         }

@@ -24,6 +24,7 @@ use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::{Body, Response};
 use crate::library::LastFile;
 use crate::routes::Site;
+use crate::throttle::Throttle;
 
 /// How long, and how many bytes, a client that is told something final may go on sending: closing at once would make
 /// the system reset the connection, and the answer could be lost on its way (RFC 9112 §9.6).
@@ -51,6 +52,8 @@ pub struct Context {
     pub idle_timeout: Duration,
     /// A client that takes less than [`super::send::STALL_BYTES`] within this has stalled.
     pub stall_timeout: Duration,
+    /// Files that can't be read, for the log.
+    pub failures: Throttle,
     /// How files are sent.
     pub copying: Copying,
 }
@@ -58,10 +61,8 @@ pub struct Context {
 /// What is to be done with a connection that was served.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It waits for its client.
+    /// It waits for its client; or, where it has more requests, for other connections to have their turn.
     Park(Deadline),
-    /// It has more requests; others come first.
-    Again,
     /// It has ended.
     Close(CloseReason),
 }
@@ -149,11 +150,13 @@ impl Connection {
             if let Some(reason) = self.respond(exchange, socket, context, worker) {
                 return Next::Close(reason);
             }
-            if worker.is_detached() && !self.inbox.is_empty() {
+            // What has been lowered doesn't answer the next one.
+            if worker.is_detached() {
                 break;
             }
         }
-        Next::Again
+        // There may be more: that is seen as soon as other connections have had their turn.
+        Next::Park(Deadline { until: socket.now(), idle_since: None })
     }
 
     /// Receives until there is a head, and plans the response; or says what else is to be done.
@@ -270,7 +273,10 @@ impl Connection {
         };
         let (mut sent, mut head_length) = send_response(&mut out, &response);
         if let Err(broken @ (Broken::Truncated | Broken::Unreadable(_))) = &sent {
-            log::error!("a file can't be read: {broken:?}");
+            let request = self.inbox[line.clone()].escape_ascii();
+            context.failures.pass(|missed| {
+                log::warn!("can't read the file for \"{request}\": {broken} ({missed} more such errors)");
+            });
             if out.taken() == 0 {
                 response = Response::unreadable();
                 (sent, head_length) = send_response(&mut out, &response);
@@ -303,8 +309,9 @@ impl Connection {
         match reason {
             _ if self.lingering.is_some() => false,
             CloseReason::BadRequest | CloseReason::RequestBody | CloseReason::HeadTimeout => true,
-            CloseReason::ClientRequested => !self.inbox.is_empty(),
-            CloseReason::Evicted | CloseReason::Drained => !self.inbox.is_empty() || self.receive(socket) == Ok(true),
+            CloseReason::ClientRequested | CloseReason::Evicted | CloseReason::Drained => {
+                !self.inbox.is_empty() || self.receive(socket) == Ok(true)
+            }
             _ => false,
         }
     }

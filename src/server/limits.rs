@@ -100,17 +100,19 @@ impl Limits {
     /// Gives a new connection from `address` a place, or says which bound it would exceed.
     pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: IpAddr) -> Result<Place, Full> {
         let mut open = self.lock();
-        if self.bounds.per_address > 0 && open.of(address) >= self.bounds.per_address {
-            return Err(Full::Address);
-        }
-        if open.sockets.len() >= self.bounds.connections {
-            return Err(Full::Connections);
+        if let Some(full) = open.full(address, self.bounds) {
+            return Err(full);
         }
         open.next += 1;
         let number = open.next;
         open.sockets.insert(number, Arc::clone(socket));
         *open.of_address.entry(address).or_default() += 1;
         Ok(Place { limits: Arc::clone(self), number, address })
+    }
+
+    /// Whether `address` has as many connections open as it may have.
+    pub fn is_full(&self, address: IpAddr) -> bool {
+        self.lock().full(address, self.bounds) == Some(Full::Address)
     }
 
     /// How many connections are open.
@@ -151,6 +153,13 @@ impl Limits {
 }
 
 impl Open {
+    fn full(&self, address: IpAddr, bounds: Bounds) -> Option<Full> {
+        if bounds.per_address > 0 && self.of(address) >= bounds.per_address {
+            return Some(Full::Address);
+        }
+        (self.sockets.len() >= bounds.connections).then_some(Full::Connections)
+    }
+
     fn of(&self, address: IpAddr) -> usize {
         self.of_address.get(&address).copied().unwrap_or(0)
     }

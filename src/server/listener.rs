@@ -58,8 +58,8 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 #[cfg(not(target_os = "linux"))]
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
+    // Both fail for a connection that the client has reset already.
+    stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(|_| Errno::CONNABORTED)?;
     Ok((stream, peer))
 }
 

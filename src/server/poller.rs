@@ -66,16 +66,16 @@ impl<T> Poller<T> {
         Ok(Self { selector: Selector::new()?, parked: Mutex::new(parked) })
     }
 
-    /// Parks a connection until there is something to read from `socket`, or until its deadline. Gives it back when the
-    /// system can't watch its socket, or when it is idle and [`Self::take_idle`] was called.
-    pub fn park(&self, socket: &Arc<TcpStream>, connection: T, deadline: Deadline) -> Result<(), T> {
-        let token = socket.as_raw_fd() as u64;
+    /// Parks a connection until there is something to read from its socket, or until its deadline. Gives it back when the
+    /// system can't watch the socket, or when it is idle and [`Self::take_idle`] was called.
+    pub fn park(&self, connection: T, socket: impl Fn(&T) -> &Arc<TcpStream>, deadline: Deadline) -> Result<(), T> {
+        let token = socket(&connection).as_raw_fd() as u64;
         let mut parked = self.lock();
         if parked.refuses_idle && deadline.idle_since.is_some() {
             return Err(connection);
         }
         // With the lock held: an event that comes at once finds the connection parked.
-        if self.selector.arm(token, socket).is_err() {
+        if self.selector.arm(token, socket(&connection)).is_err() {
             return Err(connection);
         }
         parked.connections.insert(token, (connection, deadline));
@@ -91,6 +91,11 @@ impl<T> Poller<T> {
     /// Ends a wait as soon as there is a connection to accept, once.
     pub fn arm_listener(&self, listener: &Arc<TcpListener>) -> io::Result<()> {
         self.selector.arm(LISTENER | listener.as_raw_fd() as u64, listener)
+    }
+
+    /// Watches a listener no longer.
+    pub fn disarm_listener(&self, listener: &Arc<TcpListener>) {
+        self.selector.disarm(LISTENER | listener.as_raw_fd() as u64);
     }
 
     /// Waits until a connection can be read or has reached its deadline, or there is one to accept; until `until`, or for

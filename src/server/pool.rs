@@ -24,13 +24,13 @@ const STARVED_TICK: Duration = Duration::from_millis(50);
 /// processor, and more workers are called.
 const TICKS_BEHIND: usize = 4;
 
-/// What is done with a job. What it returns is queued again.
-type Work<J> = dyn Fn(J, &mut Worker<J>) -> Option<J> + Send + Sync;
+/// What is done with a job.
+type Work<J> = dyn Fn(J, &mut Worker<J>) + Send + Sync;
 
 /// See the module.
 pub struct Pool<J> {
     state: Mutex<State<J>>,
-    called: Condvar,
+    wakeup: Condvar,
     work: Box<Work<J>>,
     /// Workers that run at once as long as none is held up, and threads at most.
     usual: usize,
@@ -44,10 +44,12 @@ struct State<J> {
     taken: usize,
     last_tick: Instant,
     threads: usize,
-    /// Threads without a job, without those that were called and have not woken up yet.
+    /// Threads that wait, those that were woken and those that are starting. The last two come to the queue as soon as
+    /// there is a processor.
     idle: usize,
-    called: usize,
-    /// Workers that were called or are at a job, without those that are held up.
+    woken: usize,
+    starting: usize,
+    /// Workers that come to the queue or are at a job, without those that are held up.
     running: usize,
     /// Counts the times that every running worker was found to be held up. Those of an earlier period don't run.
     period: u64,
@@ -58,6 +60,7 @@ struct State<J> {
 /// One thread of the pool.
 pub struct Worker<J> {
     pool: Arc<Pool<J>>,
+    is_starting: bool,
     /// The period in which it counts as running.
     runs_in: Option<u64>,
     is_detached: bool,
@@ -65,7 +68,7 @@ pub struct Worker<J> {
 
 impl<J: Send + 'static> Pool<J> {
     /// A pool of `most` threads at most (but as many as run at once). It has none until there is a job.
-    pub fn new(most: usize, work: impl Fn(J, &mut Worker<J>) -> Option<J> + Send + Sync + 'static) -> Arc<Self> {
+    pub fn new(most: usize, work: impl Fn(J, &mut Worker<J>) + Send + Sync + 'static) -> Arc<Self> {
         let usual = thread::available_parallelism().map_or(2, usize::from).max(2);
         let state = State {
             queue: VecDeque::new(),
@@ -73,15 +76,16 @@ impl<J: Send + 'static> Pool<J> {
             last_tick: Instant::now(),
             threads: 0,
             idle: 0,
-            called: 0,
+            woken: 0,
+            starting: 0,
             running: 0,
             period: 0,
             is_starved: false,
             is_closed: false,
         };
         let failures = Throttle::new(Duration::from_secs(1));
-        let (state, called, work) = (Mutex::new(state), Condvar::new(), Box::new(work));
-        Arc::new(Self { state, called, work, usual, most: most.max(usual), failures })
+        let (state, wakeup, work) = (Mutex::new(state), Condvar::new(), Box::new(work));
+        Arc::new(Self { state, wakeup, work, usual, most: most.max(usual), failures })
     }
 
     /// Queues a job.
@@ -110,11 +114,11 @@ impl<J: Send + 'static> Pool<J> {
         }
         let taken = std::mem::take(&mut state.taken);
         state.last_tick = now;
-        if taken == 0 {
+        if state.queue.len() > taken {
             state.period += 1;
-            state.running = state.called;
+            state.running = state.coming();
         }
-        let late = state.queue.len().saturating_sub(taken * TICKS_BEHIND);
+        let late = state.queue.len().saturating_sub(taken * TICKS_BEHIND + state.coming());
         self.call(state, late);
     }
 
@@ -128,7 +132,7 @@ impl<J: Send + 'static> Pool<J> {
     /// Ends the idle workers now and the others after their jobs. Waits for none of them.
     pub fn close(&self) {
         self.lock().is_closed = true;
-        self.called.notify_all();
+        self.wakeup.notify_all();
     }
 
     /// Calls `number` workers to the queue: idle ones, and then new ones as far as there may be any.
@@ -136,14 +140,14 @@ impl<J: Send + 'static> Pool<J> {
         let of_idle = number.min(state.idle);
         let starting = (number - of_idle).min(self.most.saturating_sub(state.threads));
         state.idle -= of_idle;
-        state.called += of_idle;
         state.threads += starting;
+        state.woken += of_idle;
+        state.starting += starting;
         state.running += of_idle + starting;
         state.is_starved &= starting == 0;
-        let runs_in = Some(state.period);
         drop(state);
-        (0..of_idle).for_each(|_| self.called.notify_one());
-        let worker = |_| Worker { pool: Arc::clone(self), runs_in, is_detached: false };
+        (0..of_idle).for_each(|_| self.wakeup.notify_one());
+        let worker = |_| Worker { pool: Arc::clone(self), is_starting: true, runs_in: None, is_detached: false };
         // All of them, so that those that don't start are accounted for where they are dropped.
         let workers: Vec<_> = (0..starting).map(worker).collect();
         if let Err(error) = workers.into_iter().try_for_each(Worker::start) {
@@ -162,7 +166,11 @@ impl<J> Pool<J> {
 impl<J> State<J> {
     fn next_tick(&self) -> Option<Instant> {
         let tick = if self.is_starved { STARVED_TICK } else { TICK };
-        (!self.queue.is_empty()).then(|| self.last_tick + tick)
+        (self.queue.len() > self.coming()).then(|| self.last_tick + tick)
+    }
+
+    fn coming(&self) -> usize {
+        self.woken + self.starting
     }
 
     /// A worker that counted in the period `runs_in` runs no longer.
@@ -187,17 +195,18 @@ impl<J: Send + 'static> Worker<J> {
         while !self.is_detached
             && let Some(job) = self.next(&pool)
         {
-            if let Some(again) = (pool.work)(job, &mut self) {
-                pool.submit(again);
-            }
+            (pool.work)(job, &mut self);
         }
     }
 
     /// Waits for the next job. `None`: the thread is to end.
     fn next(&mut self, pool: &Pool<J>) -> Option<J> {
         let mut state = pool.lock();
-        // It was held up, and counts again if there is room.
-        if self.runs_in != Some(state.period) {
+        if std::mem::take(&mut self.is_starting) {
+            state.starting -= 1;
+            self.runs_in = Some(state.period);
+        } else if self.runs_in != Some(state.period) {
+            // It was held up, and counts again if there is room.
             let may_run = state.running < pool.usual;
             state.running += usize::from(may_run);
             self.runs_in = may_run.then_some(state.period);
@@ -214,13 +223,12 @@ impl<J: Send + 'static> Worker<J> {
                 return None;
             }
             state.idle += 1;
-            let is_idle = |state: &mut State<J>| state.called == 0 && !state.is_closed;
-            state = pool.called.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+            let is_idle = |state: &mut State<J>| state.woken == 0 && !state.is_closed;
+            state = pool.wakeup.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
             if state.is_closed {
                 return None;
             }
-            // Whoever called has counted it.
-            state.called -= 1;
+            state.woken -= 1;
             self.runs_in = Some(state.period);
         }
     }
@@ -248,7 +256,7 @@ impl<J: Send + 'static> Worker<J> {
     #[cfg(test)]
     pub fn of(pool: &Arc<Pool<J>>) -> Self {
         pool.lock().threads += 1;
-        Self { pool: Arc::clone(pool), runs_in: None, is_detached: false }
+        Self { pool: Arc::clone(pool), is_starting: false, runs_in: None, is_detached: false }
     }
 }
 
@@ -257,6 +265,10 @@ impl<J> Drop for Worker<J> {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
         state.threads -= 1;
+        if self.is_starting {
+            state.starting -= 1;
+            state.running -= 1;
+        }
         state.uncount(self.runs_in);
     }
 }

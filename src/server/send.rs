@@ -5,12 +5,15 @@
 //! response is whole or visibly broken: where the file ends early or the client takes nothing, sending ends with an
 //! error, and the connection is closed.
 
+use std::fmt::{self, Display};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
 
 use super::Worker;
 use super::socket::Socket;
@@ -45,6 +48,16 @@ pub enum Broken {
     Truncated,
     /// The file can't be read.
     Unreadable(io::Error),
+}
+
+impl Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stalled => f.write_str("the client stopped reading"),
+            Self::Truncated => f.write_str("it is shorter than when it was opened"),
+            Self::Lost(error) | Self::Unreadable(error) => error.fmt(f),
+        }
+    }
 }
 
 /// How a file gets to the client.
@@ -213,7 +226,9 @@ impl<'c, S: Socket> Writer<'c, S> {
             return Err(Broken::Stalled);
         }
         self.worker.detach();
-        self.socket.wait_for_room(until);
+        // The system calls a socket writable long after it takes something again (see `UNSENT` in listener.rs): without
+        // trying in between, what it takes at the deadline would start the clock again.
+        self.socket.wait_for_room(until.min(now + self.stall_timeout / 8));
         Ok(())
     }
 }
@@ -248,10 +263,13 @@ impl<S: Socket> Output for Writer<'_, S> {
                     self.took(taken);
                     range.start += taken as u64;
                 }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.wait()?,
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => return Err(Broken::Lost(error)),
-                    _ => return Err(Broken::Unreadable(error)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
+                // A file system that can't do it, or a disk that fails. The other errors are the socket's.
+                Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                    Some(Errno::IO | Errno::INVAL | Errno::NOSYS | Errno::STALE) => {
+                        return Err(Broken::Unreadable(error));
+                    }
+                    _ => return Err(Broken::Lost(error)),
                 },
             }
         }

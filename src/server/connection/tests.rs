@@ -22,6 +22,7 @@ impl Served {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
+            failures: Throttle::new(Duration::from_secs(1)),
             copying: Copying { chunk_size: 4096, sendfile: false },
         };
         Self { context, _folder: folder }
@@ -36,11 +37,10 @@ impl Served {
 
     fn run(&self, mut script: &mut Script) -> CloseReason {
         let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &self.context);
-        let pool = Pool::new(1, |_, _| None);
+        let pool = Pool::new(1, |_, _| ());
         loop {
             match connection.serve(&mut script, &self.context, &mut Worker::of(&pool)) {
                 Next::Park(deadline) => script.wait_readable(deadline.until),
-                Next::Again => {}
                 Next::Close(reason) => return reason,
             }
         }
@@ -238,9 +238,10 @@ fn one_connection_does_not_keep_its_worker_for_good() {
     let served = Served::new();
     let mut script = Script::new().says(0.0, get("/one").repeat(3 * IN_A_ROW));
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |_, _| None);
+    let pool = Pool::new(1, |_, _| ());
     let next = connection.serve(&mut &mut script, &served.context, &mut Worker::of(&pool));
-    assert_eq!((next, served.answered()), (Next::Again, IN_A_ROW));
+    assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
+    assert_eq!(served.answered(), IN_A_ROW);
 }
 
 #[test]
@@ -250,8 +251,9 @@ fn a_long_response_detaches_its_worker_and_is_the_last_one_of_it() {
     film.set_len(1 << 20).unwrap();
     let mut script = Script::new().says(0.0, [get("/one"), get("/long"), get("/two")].concat());
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |_, _| None);
+    let pool = Pool::new(1, |_, _| ());
     let mut worker = Worker::of(&pool);
     let next = connection.serve(&mut &mut script, &served.context, &mut worker);
-    assert_eq!((next, served.answered(), worker.is_detached()), (Next::Again, 2, true));
+    assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
+    assert_eq!((served.answered(), worker.is_detached()), (2, true));
 }

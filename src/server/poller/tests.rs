@@ -19,11 +19,20 @@ fn idle_since(since: Instant) -> Deadline {
     Deadline { until: Instant::now() + LONG, idle_since: Some(since) }
 }
 
+/// A connection with a name.
+type Named<N> = (N, Arc<TcpStream>);
+
+/// Parks a connection; its name, where that isn't possible.
+fn park<N>(poller: &Poller<Named<N>>, socket: &Arc<TcpStream>, name: N, deadline: Deadline) -> Option<N> {
+    let named = (name, Arc::clone(socket));
+    poller.park(named, |(_, socket)| socket, deadline).err().map(|(name, _)| name)
+}
+
 /// What one wait gives.
-fn wait<T>(poller: &Poller<T>) -> Vec<T> {
+fn wait<N>(poller: &Poller<Named<N>>) -> Vec<N> {
     let mut ready = Vec::new();
     poller.wait(Some(Instant::now() + LONG), &mut ready);
-    ready
+    ready.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Both selectors do the same. Where there is epoll, the other one is tested all the same.
@@ -110,11 +119,11 @@ fn a_disarmed_socket_is_not_told_of_and_not_kept_open() {
 fn a_connection_is_given_back_when_there_is_something_to_read() {
     let poller = Poller::new().unwrap();
     let ((mut theirs, ours), (_other, quiet)) = (pair(), pair());
-    poller.park(&ours, "one", busy_for(LONG)).unwrap();
-    poller.park(&quiet, "quiet", busy_for(LONG)).unwrap();
+    assert!(park(&poller, &ours, "one", busy_for(LONG)).is_none());
+    assert!(park(&poller, &quiet, "quiet", busy_for(LONG)).is_none());
     theirs.write_all(b"x").unwrap();
     assert_eq!(wait(&poller), ["one"]);
-    poller.park(&ours, "one again", busy_for(LONG)).unwrap();
+    assert!(park(&poller, &ours, "one again", busy_for(LONG)).is_none());
     assert_eq!(wait(&poller), ["one again"]);
 }
 
@@ -123,8 +132,8 @@ fn a_connection_is_given_back_at_its_deadline() {
     let poller = Poller::new().unwrap();
     let ((_one, first), (_other, second)) = (pair(), pair());
     let begun = Instant::now();
-    poller.park(&first, 50, busy_for(Duration::from_millis(50))).unwrap();
-    poller.park(&second, 20, busy_for(Duration::from_millis(20))).unwrap();
+    assert!(park(&poller, &first, 50, busy_for(Duration::from_millis(50))).is_none());
+    assert!(park(&poller, &second, 20, busy_for(Duration::from_millis(20))).is_none());
     let mut given_back = Vec::new();
     while given_back.len() < 2 {
         given_back.extend(wait(&poller));
@@ -137,7 +146,7 @@ fn a_connection_is_given_back_at_its_deadline() {
 fn an_earlier_deadline_shortens_a_wait_that_is_going_on() {
     let poller = Poller::new().unwrap();
     let ((_one, first), (_other, second)) = (pair(), pair());
-    poller.park(&first, 1, busy_for(LONG)).unwrap();
+    assert!(park(&poller, &first, 1, busy_for(LONG)).is_none());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             loop {
@@ -146,7 +155,7 @@ fn an_earlier_deadline_shortens_a_wait_that_is_going_on() {
                 }
             }
         });
-        poller.park(&second, 2, busy_for(Duration::from_millis(1))).unwrap();
+        assert!(park(&poller, &second, 2, busy_for(Duration::from_millis(1))).is_none());
         assert_eq!(waiting.join().unwrap(), 2);
     });
 }
@@ -165,10 +174,10 @@ fn the_connection_that_has_been_idle_longest_is_evicted_first() {
         ("busy", busy_for(LONG)),
     ];
     for ((_, ours), (name, deadline)) in pairs.iter().zip(deadlines) {
-        poller.park(ours, name, deadline).unwrap();
+        assert!(park(&poller, ours, name, deadline).is_none());
     }
-    assert_eq!(poller.evict(now, |name| name.starts_with("rec")), Some("recent"));
-    let evicted: Vec<_> = std::iter::from_fn(|| poller.evict(now, |_| true)).collect();
+    assert_eq!(poller.evict(now, |(name, _)| name.starts_with("rec")).map(|(name, _)| name), Some("recent"));
+    let evicted: Vec<_> = std::iter::from_fn(|| poller.evict(now, |_| true)).map(|(name, _)| name).collect();
     assert_eq!(evicted, ["oldest", "old"]);
 }
 
@@ -176,9 +185,9 @@ fn the_connection_that_has_been_idle_longest_is_evicted_first() {
 fn once_the_idle_ones_are_taken_no_other_is_parked() {
     let poller = Poller::new().unwrap();
     let ((_one, first), (_other, second)) = (pair(), pair());
-    poller.park(&first, "idle", idle_since(Instant::now())).unwrap();
-    poller.park(&second, "busy", busy_for(Duration::ZERO)).unwrap();
-    assert_eq!(poller.take_idle(), ["idle"]);
-    assert_eq!(poller.park(&first, "idle", idle_since(Instant::now())), Err("idle"));
+    assert!(park(&poller, &first, "idle", idle_since(Instant::now())).is_none());
+    assert!(park(&poller, &second, "busy", busy_for(Duration::ZERO)).is_none());
+    assert_eq!(poller.take_idle().iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["idle"]);
+    assert_eq!(park(&poller, &first, "idle", idle_since(Instant::now())), Some("idle"));
     assert_eq!(wait(&poller), ["busy"]);
 }

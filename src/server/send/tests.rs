@@ -31,7 +31,7 @@ struct Sent {
 }
 
 fn pool() -> Arc<Pool<Box<crate::server::Client>>> {
-    Pool::new(1, |_, _| None)
+    Pool::new(1, |_, _| ())
 }
 
 fn transmit(mut script: &mut Script, body: &Body, copying: Copying) -> Sent {
