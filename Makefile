@@ -1,30 +1,30 @@
-# Everything one does with filmstrip while developing it. `make` alone lists the targets.
+# The development tasks. `make` without a target lists them.
 
 .PHONY: help run test lint bench sample install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-run: ## build, and serve videos/ on http://127.0.0.1:8000/
+run: ## build and serve videos/ on http://127.0.0.1:8000/
 	cargo run --release --locked -- videos
 
-test: ## run every test; those whose tools are missing say so
+test: ## run all tests; a test whose tools are missing is skipped with a message
 	cargo test --locked
 	cargo test --locked --bench micro --bench compare
 
-lint: ## check format, clippy and docs, all warnings denied
+lint: ## check formatting, clippy and docs; deny all warnings
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-bench: ## measure the parts, then filmstrip beside the other servers that are here
+bench: ## run the micro-benchmarks, then compare with the other installed servers
 	cargo bench --locked --bench micro --bench compare
 
-sample: ## make the sample film anew (needs ffmpeg and the DejaVu fonts)
+sample: ## regenerate the sample film (needs ffmpeg and the DejaVu fonts)
 	videos/make-countdown.sh
 
 install: ## install the program with cargo
 	cargo install --locked --path .
 
-clean: ## remove what was built
+clean: ## remove build artifacts
 	cargo clean

@@ -1,6 +1,8 @@
-//! The cost of each part of a request: parsing, planning, opening the file, writing the head; and of a large folder.
+//! The cost of each part of a request: parsing, planning, opening the file and writing the head; and of listing a large
+//! folder.
 //!
-//! Together they take a few microseconds, little beside the kernel's share of a request (`benches/compare`).
+//! Together, the parts of a request take a few microseconds, little compared with the kernel's part
+//! (`benches/compare`).
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, reason = "a benchmark needs its folder")]
 
@@ -15,7 +17,7 @@ use filmstrip::http::target::Target;
 use filmstrip::{Library, Site};
 use tempfile::TempDir;
 
-/// Counts allocations, which should be few in a request.
+/// Counts allocations; a request should have few.
 #[global_allocator]
 static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
 

@@ -1,5 +1,5 @@
-//! A program with a `tiny_http::Server` of its own: its accept loop hands requests to a few threads, and filmstrip
-//! answers those below `/video/`.
+//! A program with its own `tiny_http::Server`: the accept loop hands each request to a thread pool, and filmstrip
+//! responds to those below `/video/`.
 //!
 //! `cargo run --example embed -- videos 127.0.0.1:8000`
 
@@ -21,25 +21,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::http(address).map_err(|error| error.to_string())?;
     println!("http://{}/", server.server_addr());
 
-    let (hand_over, requests) = mpsc::channel::<Request>();
+    let (queue, requests) = mpsc::channel::<Request>();
     let requests = Arc::new(Mutex::new(requests));
     for _ in 0..8 {
         let (site, requests) = (Arc::clone(&site), Arc::clone(&requests));
         thread::spawn(move || {
-            // One thread waits for a request with the lock, the others for the lock.
+            // One worker holds the lock and waits for a request; the others wait for the lock.
             while let Ok(request) = { requests.lock().unwrap_or_else(PoisonError::into_inner).recv() } {
                 let outcome = match request.url().starts_with("/video/") {
                     true => site.respond(request),
                     false => request.respond(Response::from_string("This is the program's own page.\n")),
                 };
                 if let Err(error) = outcome {
-                    eprintln!("a client is gone: {error}");
+                    eprintln!("response failed: {error}");
                 }
             }
         });
     }
     for request in server.incoming_requests() {
-        hand_over.send(request)?;
+        queue.send(request)?;
     }
     Ok(())
 }

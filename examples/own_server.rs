@@ -1,4 +1,4 @@
-//! filmstrip's own server inside another program, on a free port, stopped after one request.
+//! filmstrip's own server in another program, on a free port, stopped after one request.
 //!
 //! `cargo run --example own_server -- videos`
 

@@ -1,4 +1,4 @@
-//! Subtitles, playlists, the API, metrics and `--lan` of the real program; and the players and tools that use them.
+//! Subtitles, playlists, the API, metrics and `--lan`, and the players and tools that use them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -20,7 +20,7 @@ fn get(address: std::net::SocketAddr, target: &str, fields: &str) -> Answer {
     client.read("GET")
 }
 
-/// Names and what they are made to break. A slash in one makes a folder.
+/// Names that break careless HTML, JSON, playlists or logs. A slash makes a folder.
 fn hostile_names() -> Vec<Vec<u8>> {
     let names: &[&[u8]] = &[
         b"<script>alert(1)</script>.mp4",
@@ -48,7 +48,7 @@ fn hostile_folder() -> Folder {
     hostile_names().iter().fold(Folder::new(), |folder, name| {
         let subtitle = [&name[..name.len() - 4], b".en.srt"].concat();
         let folder = folder.with(OsStr::from_bytes(name), name);
-        // The longest name is too long with a language.
+        // The longest name leaves no space for a language tag.
         if subtitle.len() > 255 {
             return folder;
         }
@@ -75,7 +75,7 @@ fn hostile_names_break_no_playlist_and_every_entry_plays() {
     let mut want = hostile_names();
     found.sort();
     want.sort();
-    assert_eq!(found, want, "each file holds its own name");
+    assert_eq!(found, want, "each file contains its own name");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn hostile_names_are_one_line_of_the_log_each_and_none_of_the_metrics() {
     for video in &videos {
         assert_eq!(get(program.address, video["url"].as_str().unwrap(), "").status, 200);
     }
-    // Names that a log line is made of, too: a link that leads out is warned of by its name.
+    // The warning about a link that leads out of the folder contains its name, too.
     std::os::unix::fs::symlink("/etc/hostname", folder.file("out\n\x1b[31m.mp4")).unwrap();
     assert_eq!(get(program.address, "/video/out%0A%1B[31m.mp4", "").status, 404);
     assert_eq!(get(program.address, "/metrics", "").text().lines().count(), before);
@@ -208,7 +208,7 @@ fn subtitles_are_found_converted_and_cached() {
 }
 
 #[test]
-fn the_api_tells_any_date() {
+fn the_api_reports_any_date() {
     let folder = Folder::new().with("old.mp4", "").with("new.mp4", "");
     let set =
         |name: &str, time| File::options().write(true).open(folder.file(name)).unwrap().set_modified(time).unwrap();
@@ -217,7 +217,7 @@ fn the_api_tells_any_date() {
     let server = Running::over(&folder);
     let videos: Vec<Value> = serde_json::from_slice(&get(server.address, "/api/videos", "").body).unwrap();
     assert_eq!(videos[1]["modified"], "1938-04-24T22:13:20Z");
-    // Where the file system can't keep such a date, it says which one it kept.
+    // Some file systems can't store this date.
     if fs::metadata(folder.file("new.mp4")).unwrap().mtime() == 10_000_000_000 {
         assert_eq!(videos[0]["modified"], "2286-11-20T17:46:40Z");
     }
@@ -255,7 +255,7 @@ fn a_counter_moves_by_exactly_what_was_sent() {
     let moved = |name: &str, now: &str, then: &str| sample(now, name) - sample(then, name);
     let mut now = scrape();
     let mut scrapes = first.len();
-    // The last response counts a moment after its last byte.
+    // The last response is counted shortly after its last byte.
     eventually("four requests and the close are counted", || {
         scrapes += now.len();
         now = scrape();
@@ -264,7 +264,7 @@ fn a_counter_moves_by_exactly_what_was_sent() {
     let bytes = moved("filmstrip_sent_bytes_total", &now, &first);
     assert_eq!(bytes, (100_000 + 10 + unsatisfiable + scrapes) as f64);
     assert_eq!(moved("filmstrip_requests_total{class=\"4xx\"}", &now, &first), 1.0);
-    assert_eq!(sample(&now, "filmstrip_connections{state=\"busy\"}"), 1.0, "the scrape's own");
+    assert_eq!(sample(&now, "filmstrip_connections{state=\"busy\"}"), 1.0, "the connection of the scrape");
     assert_eq!(sample(&now, "filmstrip_streams"), 0.0);
     let count = sample(&now, "filmstrip_time_to_first_byte_seconds_count");
     let requests = ["2xx", "3xx", "4xx", "5xx"]
@@ -273,7 +273,7 @@ fn a_counter_moves_by_exactly_what_was_sent() {
 }
 
 #[test]
-fn promtool_has_nothing_to_say_against_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let Some(promtool) = find_program("promtool", "prometheus") else { return };
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::over(&folder);
@@ -285,7 +285,7 @@ fn promtool_has_nothing_to_say_against_the_metrics() {
     assert!(checked.status.success() && checked.stdout.is_empty() && checked.stderr.is_empty(), "{checked:?}");
 }
 
-/// A film that is large enough that a player can't have read all of it when it seeks; its size.
+/// Makes a film that is too large for a player to have read completely when it seeks; returns its size.
 fn long_film(ffmpeg: &Path, folder: &Folder) -> u64 {
     let film = folder.file("1 \u{e9}t\u{e9}.mp4");
     let source = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-t", "60"];
@@ -294,7 +294,7 @@ fn long_film(ffmpeg: &Path, folder: &Folder) -> u64 {
     fs::metadata(film).unwrap().len()
 }
 
-/// Opens the playlist in a player, and looks in the server's log for what it asked for.
+/// Opens the playlist in a player, and checks the player's requests in the server's log.
 fn plays_the_first_entry_with_seeking(mut player: Command, ffmpeg: &Path) {
     let folder = Folder::new();
     let size = long_film(ffmpeg, &folder);
@@ -312,9 +312,7 @@ fn plays_the_first_entry_with_seeking(mut player: Command, ffmpeg: &Path) {
         let due = asked.and_then(|(_, rest)| rest.split(' ').next()?.split_once('/')?.1.parse().ok());
         due.is_some_and(|due: u64| (size / 12..size / 2).contains(&due))
     };
-    eventually("the player asked for what follows the place it was to start at", || {
-        read().lines().any(from_the_middle)
-    });
+    eventually("the player requested the part from its start position on", || read().lines().any(from_the_middle));
 }
 
 #[test]
@@ -345,7 +343,7 @@ fn vlc_opens_the_playlist_and_seeks_in_its_first_entry() {
     plays_the_first_entry_with_seeking(player, &ffmpeg);
 }
 
-/// The program's own terminal: a session of tmux that ends with it.
+/// A terminal for the program: a tmux session, ended on drop.
 struct Terminal {
     tmux: std::path::PathBuf,
     socket: String,
@@ -396,7 +394,7 @@ fn picture(screen: &str) -> Vec<u8> {
 }
 
 #[test]
-fn lan_shows_a_terminal_its_address_and_a_code_that_a_phone_reads() {
+fn lan_prints_an_address_and_a_readable_qr_code_on_a_terminal() {
     let (Some(tmux), Some(zbarimg)) = (find_program("tmux", "tmux"), find_program("zbarimg", "zbar-tools")) else {
         return;
     };
@@ -418,11 +416,11 @@ fn lan_shows_a_terminal_its_address_and_a_code_that_a_phone_reads() {
     assert_eq!(String::from_utf8(read.stdout).unwrap().trim(), url, "{screen}");
 
     let address = url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
-    assert_eq!(get(address, "/health", "").status, 200, "the address is one that answers");
+    assert_eq!(get(address, "/health", "").status, 200, "the server answers at this address");
 }
 
 #[test]
-fn lan_tells_a_script_its_addresses_and_nothing_else() {
+fn lan_prints_nothing_but_addresses_to_a_pipe() {
     let folder = Folder::new();
     let mut command = Program::command();
     let log = folder.file("log");
@@ -434,5 +432,8 @@ fn lan_tells_a_script_its_addresses_and_nothing_else() {
     let mut rest = String::new();
     std::io::Read::read_to_string(program.child.stdout.as_mut().unwrap(), &mut rest).unwrap();
     assert!(rest.lines().all(|line| line.starts_with("http://") && line.ends_with('/')), "{rest}");
-    assert!(fs::read_to_string(log).unwrap().contains("Everyone on this network"), "the log says what is exposed");
+    assert!(
+        fs::read_to_string(log).unwrap().contains("Everyone on this network"),
+        "the log warns that the folder is public"
+    );
 }

@@ -1,7 +1,7 @@
-//! The gallery and the player in a real browser: `tests/browser/`, for Node's test runner, Debian's Chromium and, if
-//! installed, Debian's Firefox.
+//! The gallery and the player in real browsers: `tests/browser/`, run by Node with Debian's Chromium and, if installed,
+//! Debian's Firefox.
 //!
-//! Without Node, npm, Chromium or ffmpeg, the test is skipped with a line; with `FILMSTRIP_TEST_ALL=1`, as in CI, it
+//! Without Node, npm, Chromium or ffmpeg, the test is skipped and prints why; with `FILMSTRIP_TEST_ALL=1`, as in CI, it
 //! fails.
 
 use std::io::Write;
@@ -22,10 +22,10 @@ fn the_gallery_and_the_player_work_in_a_browser() {
     let mut suite = Command::new("node");
     suite.args(["--test", "--test-reporter=spec"]).current_dir(SUITE);
     suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
-    assert!(suite.status().unwrap().success(), "the browser tests failed; what they said is above");
+    assert!(suite.status().unwrap().success(), "the browser tests failed; their output is above");
 }
 
-/// Checks for the suite's programs and installs its packages. The error says what is missing, and how to install it.
+/// Checks for the suite's programs and installs its packages. The error names what is missing and how to install it.
 fn prepare() -> Result<(), String> {
     let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".into());
     for (program, package) in

@@ -1,4 +1,4 @@
-//! The bounds: connections, descriptors, threads and memory running out, and what becomes of those over the bound.
+//! The limits: connections, descriptors, threads and memory run out, and connections beyond the limit are handled.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -18,7 +18,7 @@ fn ask(address: SocketAddr) -> u16 {
     client.read_head().map_or(0, |answer| answer.status)
 }
 
-/// A client in the middle of a film that it doesn't read.
+/// A client that has read the head of a film's response and then stops reading.
 fn streaming(address: SocketAddr) -> Client {
     let mut client = Client::connect(address);
     client.send(GET);
@@ -68,13 +68,13 @@ fn five_hundred_clients_and_sixteen_connections() {
             stream
         })
         .collect();
-    assert!(program.status("Threads") <= 16 + 8, "no thread for those who wait");
+    assert!(program.status("Threads") <= 16 + 8, "waiting connections take no thread");
     drop(clients);
     support::eventually("the next request is served", || ask(program.address) == 200);
 }
 
 #[test]
-fn an_idle_connection_makes_room_and_nobody_gets_a_503() {
+fn an_idle_connection_is_evicted_and_no_client_gets_a_503() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::with(&folder, |config| config.max_connections = 4);
     let mut idle: Vec<Client> = (0..4)
@@ -89,45 +89,46 @@ fn an_idle_connection_makes_room_and_nobody_gets_a_503() {
     for number in 0..4 {
         let mut client = Client::connect(server.address);
         client.send(GET);
-        assert_eq!(client.read("GET").status, 200, "newcomer {number}");
+        assert_eq!(client.read("GET").status, 200, "new connection {number}");
         idle.push(client);
     }
-    assert!(started.elapsed() < Duration::from_secs(3), "nobody had to wait for a place");
-    // Which ones went depends on when each worker saw its client idle; `poller::tests` hold that it is the oldest.
-    support::eventually("four of them made room", || idle.iter_mut().filter_map(Client::has_ended).count() == 4);
+    assert!(started.elapsed() < Duration::from_secs(3), "no connection waited in the backlog");
+    // Which ones depends on when each worker parked its connection. `poller::tests` check that the one idle longest is
+    // evicted.
+    support::eventually("four of them are evicted", || idle.iter_mut().filter_map(Client::has_ended).count() == 4);
 }
 
 #[test]
-fn a_newcomer_waits_for_a_place_and_gets_it() {
+fn a_new_connection_waits_in_the_backlog_and_is_admitted() {
     let folder = long_film();
     let server = Running::with(&folder, |config| config.max_connections = 2);
     let (_one, two) = (streaming(server.address), streaming(server.address));
-    let mut newcomer = Client::connect(server.address);
-    newcomer.send(GET);
+    let mut client = Client::connect(server.address);
+    client.send(GET);
     drop(two);
-    assert_eq!(newcomer.read_head().unwrap().status, 200);
+    assert_eq!(client.read_head().unwrap().status, 200);
 }
 
 #[test]
-fn after_three_seconds_a_newcomer_is_told_to_come_back() {
+fn a_new_connection_gets_a_503_after_three_seconds_in_the_backlog() {
     let folder = long_film();
     let server = Running::with(&folder, |config| config.max_connections = 2);
     let _streams = [streaming(server.address), streaming(server.address)];
     let started = Instant::now();
-    let mut newcomer = Client::connect(server.address);
-    newcomer.send(GET);
-    let answer = newcomer.read("GET");
+    let mut client = Client::connect(server.address);
+    client.send(GET);
+    let answer = client.read("GET");
     assert!(started.elapsed() > Duration::from_secs(2), "it waited");
     assert_eq!((answer.status, answer.field("retry-after")), (503, Some("3")));
-    assert!(newcomer.is_closed());
+    assert!(client.is_closed());
 }
 
 #[test]
-fn a_full_queue_turns_the_next_away_at_once_and_the_loop_goes_on() {
+fn a_full_backlog_refuses_the_next_connection_at_once_and_the_accept_loop_goes_on() {
     let folder = long_film();
     let program = limited(&folder, "ulimit -n 64", &["--max-connections-per-ip", "0"]);
     let mut clients = Vec::new();
-    // Far more than there are places and room to wait; each is connected at once all the same.
+    // Far more than the limit and the backlog together; the kernel completes each handshake at once nevertheless.
     for _ in 0..100 {
         let mut client = Client::connect(program.address);
         client.send(GET);
@@ -150,7 +151,7 @@ fn connect_from(source: [u8; 4], server: SocketAddr) -> Client {
 }
 
 #[test]
-fn an_address_at_its_bound_is_refused_at_once_and_delays_no_other() {
+fn an_address_at_its_limit_is_refused_at_once_and_delays_no_other_address() {
     let folder = long_film();
     let server = Running::with(&folder, |config| config.max_connections_per_ip = 2);
     let _streams = [streaming(server.address), streaming(server.address)];
@@ -168,7 +169,7 @@ fn an_address_at_its_bound_is_refused_at_once_and_delays_no_other() {
 }
 
 #[test]
-fn an_address_at_its_bound_evicts_its_own_idle_connection() {
+fn an_address_at_its_limit_evicts_its_own_idle_connection() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::with(&folder, |config| config.max_connections_per_ip = 1);
     let idle = |mut client: Client| {
@@ -178,7 +179,7 @@ fn an_address_at_its_bound_evicts_its_own_idle_connection() {
     };
     let mut other = idle(connect_from([127, 0, 0, 2], server.address));
     let mut own = idle(Client::connect(server.address));
-    support::eventually("it makes room", || {
+    support::eventually("its idle connection is evicted", || {
         let mut client = Client::connect(server.address);
         client.send(GET);
         // Until its worker has parked the other one, it is not idle.
@@ -189,7 +190,7 @@ fn an_address_at_its_bound_evicts_its_own_idle_connection() {
 }
 
 #[test]
-fn a_connection_that_waits_is_not_overtaken_but_an_address_at_its_bound_does_not_wait() {
+fn an_address_at_its_limit_is_refused_at_once_while_others_wait() {
     let folder = long_film();
     let server = Running::with(&folder, |config| {
         config.max_connections = 2;
@@ -209,9 +210,9 @@ fn a_connection_that_waits_is_not_overtaken_but_an_address_at_its_bound_does_not
 }
 
 #[test]
-fn where_memory_runs_out_newcomers_are_turned_away_and_the_others_go_on() {
-    // Room for the program and a few hundred clients. What is left when there is none for one more depends on the limit,
-    // and so does what fails next, if anything does.
+fn without_memory_new_connections_are_refused_and_the_others_go_on() {
+    // Enough for the program and a few hundred clients. How much is left when the next client is refused depends on the
+    // limit, and so does which allocation fails next, if any.
     (0..8).for_each(|step| run_out_of_address_space(38_000 + step * 37));
 }
 
@@ -235,16 +236,16 @@ fn run_out_of_address_space(kib: usize) {
 }
 
 #[test]
-fn where_descriptors_are_short_an_existing_file_is_503_and_never_404() {
+fn without_descriptors_an_existing_file_is_503_and_never_404() {
     let folder = long_film();
     let program = Program::start(folder.path(), &["--max-connections-per-ip", "0"]);
     let before = program.descriptors();
     let mut kept = Client::connect(program.address);
-    // What it asks for first is no file, which would stay open.
+    // The first request is not for a file, because the connection would keep the file open.
     kept.send("HEAD /health HTTP/1.1\r\nHost: nas\r\n\r\n");
     assert_eq!(kept.read("HEAD").status, 200);
     support::eventually("the connection alone is open", || program.descriptors() == before + 1);
-    // From outside, while it runs, so that its own bounds know nothing of it.
+    // Set from outside while it runs, so that its own limits do not account for it.
     let pid = rustix::process::Pid::from_child(&program.child);
     let allow = |descriptors: u64| {
         let maximum = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
@@ -256,8 +257,8 @@ fn where_descriptors_are_short_an_existing_file_is_503_and_never_404() {
         kept.send(GET.replace("GET", "HEAD"));
         assert_eq!(kept.read("HEAD").status, 503);
     }
-    // Newcomers can't be accepted at all; that must not cost the processor.
-    let _newcomers: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    // No connection can be accepted; that must not cost processor time.
+    let _refused: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     let before = program.processor_time();
     std::thread::sleep(Duration::from_secs(1));
     let spent = program.processor_time() - before;

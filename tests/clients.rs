@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use support::{Folder, Program, film, find_program};
 
-/// What a client printed; the test fails where the client did.
+/// What a client printed. Panics if the client fails.
 fn run(program: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -44,7 +44,7 @@ fn curl_reads_ranges_heads_and_resumes() {
     assert!(fs::read(&part).unwrap() == film);
 
     let both = run(&curl, &["-sS", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{num_connects} ", &url, &url]);
-    assert_eq!(both, b"1 0 ", "the second request goes over the first one's connection");
+    assert_eq!(both, b"1 0 ", "the second request uses the first one's connection");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn downloaders_resume_and_split_to_the_byte() {
 }
 
 #[test]
-fn hls_and_dash_folders_play_as_they_lie() {
+fn hls_and_dash_folders_play_unchanged() {
     let (Some(ffprobe), Some(ffmpeg)) = (find_program("ffprobe", "ffmpeg"), find_program("ffmpeg", "ffmpeg")) else {
         return;
     };
@@ -120,16 +120,16 @@ fn hls_and_dash_folders_play_as_they_lie() {
     }
 }
 
-/// False findings of the linter, which sees only the response: for requests with such lines.
-const MISTAKEN: [(&str, &str); 2] = [
-    // Several ranges must not have that field in the head (RFC 9110 §15.3.7.2).
+/// False positives: the linter sees only the response. Each belongs to requests with the given line.
+const FALSE_POSITIVES: [(&str, &str); 2] = [
+    // A response with several ranges must not have this field in its head (RFC 9110 §15.3.7.2).
     ("0-9,20-29", "[BAD] This response is partial, but doesn't have a Content-Range header."),
-    // It is one.
+    // The request is a preflight.
     ("Access-Control-Request-Method", "[BAD] CORS headers are only allowed in preflight responses."),
 ];
 
 #[test]
-fn a_linter_from_outside_finds_nothing_bad() {
+fn an_independent_linter_finds_no_error() {
     let Some(httplint) = find_program("httplint", "PyPI: pip install httplint==2026.10.4") else { return };
     let film = fs::read(sample().join("countdown.mp4")).unwrap();
     let folder = Folder::new().with("film.mp4", film).with("page.html", "<!doctype html><p>Hello");
@@ -164,8 +164,8 @@ fn a_linter_from_outside_finds_nothing_bad() {
         let output = linter.wait_with_output().unwrap();
         let notes = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && notes.contains("[GOOD]"), "{method} {target}: {notes}");
-        let notes = MISTAKEN.iter().fold(notes, |notes, (row, mistaken)| match lines.contains(row) {
-            true => notes.replace(mistaken, ""),
+        let notes = FALSE_POSITIVES.iter().fold(notes, |notes, (row, finding)| match lines.contains(row) {
+            true => notes.replace(finding, ""),
             false => notes,
         });
         for note in notes.lines().filter(|note| note.contains("[BAD]") || note.contains("[WARN]")) {

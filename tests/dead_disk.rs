@@ -1,4 +1,4 @@
-//! A disk that hangs or fails delays or ends the responses from it, and nothing else.
+//! A disk that hangs or fails affects only the responses that read from it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,12 +14,12 @@ use hanging_disk::{HangingDisk, SLOW_SIZE};
 use rustix::process::Signal;
 use support::{Client, Program, film};
 
-/// How long `/health` may take, whatever the disk does.
+/// Time limit for a `/health` response, whatever the disk does.
 const PROMPT: Duration = Duration::from_millis(50);
 
 const SIZE: usize = 4 << 20;
 
-/// One test at a time: times are measured, and the other tests' clients would count.
+/// One test at a time: the tests measure times, and the load of one would disturb another.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +36,7 @@ fn ask_for_slow_files(address: SocketAddr, numbers: std::ops::Range<usize>) -> V
     numbers.map(|number| ask(address, &format!("slow-{number}.mp4"))).collect()
 }
 
-/// Asks for `/health` 100 times, each time on a new connection: how long the slowest answer takes.
+/// Requests `/health` 100 times, each time on a new connection; returns the longest time.
 fn slowest_health(address: SocketAddr) -> Duration {
     let times = (0..100).map(|_| {
         let started = Instant::now();
@@ -56,7 +56,7 @@ fn three_hundred_reads_that_hang_delay_no_new_client() {
     let program = Program::start(disk.folder.path(), &["--max-connections-per-ip", "0"]);
     let hanging = disk.hang();
     let (mut clients, mut slowest) = (Vec::new(), Vec::new());
-    // Fifty at a time: behind three hundred new connections the next one waits for the processor, whatever the disk does.
+    // Fifty at a time: after three hundred new connections the next one waits for a processor, whatever the disk does.
     for first in (0..300).step_by(50) {
         clients.extend(ask_for_slow_files(program.address, first..first + 50));
         slowest.push(slowest_health(program.address));
@@ -64,7 +64,7 @@ fn three_hundred_reads_that_hang_delay_no_new_client() {
     support::eventually("all reads hang", || hanging.count() == 300);
     slowest.push(slowest_health(program.address));
     assert!(slowest.iter().all(|&time| time <= PROMPT), "the slowest of each 100: {slowest:?}");
-    // The disk is back: everybody gets what they asked for, and the threads that waited for it end.
+    // The disk answers again: every client gets its response, and the threads that waited for the disk end.
     drop(hanging);
     for (number, client) in clients.iter_mut().enumerate() {
         let answer = client.read("GET");
@@ -89,16 +89,16 @@ fn two_hundred_clients_get_a_film_from_a_disk_where_fifty_reads_hang() {
             scope.spawn(|| {
                 let mut client = ask(program.address, "film.mp4");
                 assert_eq!(client.read_head().unwrap().status, 200);
-                // Piece by piece, since two hundred films are much memory.
-                let mut came = vec![0; 64 * 1024];
-                for piece in film.chunks(came.len()) {
-                    client.read_exact(&mut came[..piece.len()]);
-                    assert!(came[..piece.len()] == *piece, "wrong bytes");
+                // In chunks, because two hundred films would take much memory.
+                let mut received = vec![0; 64 * 1024];
+                for chunk in film.chunks(received.len()) {
+                    client.read_exact(&mut received[..chunk.len()]);
+                    assert!(received[..chunk.len()] == *chunk, "wrong bytes");
                 }
             });
         }
     });
-    assert_eq!(hanging.count(), 50, "they still hang");
+    assert_eq!(hanging.count(), 50, "the reads still hang");
 }
 
 #[test]
@@ -124,12 +124,12 @@ fn a_second_signal_stops_at_once_while_reads_hang() {
     support::eventually("the listener is closed", || TcpStream::connect(program.address).is_err());
     let started = Instant::now();
     program.signal(Signal::TERM);
-    // The main thread ends, and the others with it. Linux keeps those whose reads the file system has taken until it
-    // answers them, and the process with them: a zombie until then.
+    // The main thread ends, and the others with it. A thread whose read the file system has accepted remains until the
+    // file system answers, and so does the process, as a zombie.
     let status = format!("/proc/{}/status", program.child.id());
     let has_ended = || std::fs::read_to_string(&status).unwrap().contains("State:\tZ");
     support::eventually("the main thread ends", has_ended);
-    // Workers have a moment to notice; the drain timeout is ten minutes.
+    // Aborted connections have one second to end; the drain timeout is ten minutes.
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     drop(hanging);
     assert_eq!(program.wait().code(), Some(0));

@@ -1,4 +1,4 @@
-//! filmstrip as a library: `respond` behind a tiny_http server, and filmstrip's own server in another program.
+//! filmstrip as a library: `Site::respond` behind a tiny_http server, and filmstrip's own server in another program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use filmstrip::{Library, Site};
 use support::{Client, Folder, Program, film};
 
-/// A tiny_http server that passes each request to filmstrip, on a thread of its own.
+/// A tiny_http server that passes each request to filmstrip on a new thread.
 fn tiny_http_over(folder: &Folder) -> (Arc<tiny_http::Server>, std::net::SocketAddr) {
     let site = Arc::new(Site::new(Library::open(folder.path()).unwrap()));
     let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
@@ -26,7 +26,7 @@ fn tiny_http_over(folder: &Folder) -> (Arc<tiny_http::Server>, std::net::SocketA
 }
 
 #[test]
-fn respond_answers_like_the_own_server() {
+fn respond_sends_the_same_responses_as_the_server() {
     let film = film(1_000_000);
     let folder = Folder::new().with("a b.mp4", &film);
     let (server, address) = tiny_http_over(&folder);
@@ -65,7 +65,7 @@ fn respond_keeps_the_connection_for_the_next_request() {
     server.unblock();
 }
 
-/// Cargo builds examples beside the tests.
+/// The path of an example; cargo builds the examples with the tests.
 fn example(name: &str) -> PathBuf {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_filmstrip"));
     program.parent().unwrap().join("examples").join(name)

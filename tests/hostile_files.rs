@@ -1,4 +1,4 @@
-//! Files that change while they are sent, and links that change while they are opened.
+//! Files that change while they are sent, and symbolic links that change while they are opened.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -14,8 +14,8 @@ use support::{Client, Folder, Running, film};
 
 const SIZE: usize = 30_000_000;
 
-/// A client in the middle of a film of [`SIZE`] bytes, with another request behind it.
-fn in_the_middle(server: &Running) -> Client {
+/// A client that has read the head of a film of [`SIZE`] bytes and has pipelined another request.
+fn mid_response(server: &Running) -> Client {
     let mut client = Client::connect(server.address);
     client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\nGET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
     assert_eq!(client.read_head().unwrap().field("content-length"), Some("30000000"));
@@ -23,22 +23,22 @@ fn in_the_middle(server: &Running) -> Client {
 }
 
 #[test]
-fn a_film_that_becomes_shorter_ends_the_connection() {
+fn a_truncated_film_ends_the_connection() {
     for sendfile in [false, true] {
         let whole = film(SIZE);
         let folder = Folder::new().with("film.mp4", &whole);
         let server = Running::with(&folder, |config| {
             config.sendfile = sendfile;
-            // It is the file that ends the connection, and no clock.
+            // The file ends the connection, not the stall timeout.
             config.stall_timeout = support::PATIENCE * 10;
         });
-        let mut client = in_the_middle(&server);
+        let mut client = mid_response(&server);
         File::options().write(true).open(folder.file("film.mp4")).unwrap().set_len(20_000_000).unwrap();
-        let came = client.read_rest();
-        // The kernel's copy is of the page, which the truncation clears: bytes behind the new end may be zeros.
-        let good = &came[..came.len().min(20_000_000 - 4096)];
-        assert!(whole.starts_with(good) && came.len() < SIZE, "no other answer follows, sendfile: {sendfile}");
-        assert!(sendfile || (came.len() <= 20_000_000 && whole.starts_with(&came)), "nothing is padded");
+        let received = client.read_rest();
+        // sendfile sends from the page, whose bytes after the new end the truncation clears: they may be zeros.
+        let good = &received[..received.len().min(20_000_000 - 4096)];
+        assert!(whole.starts_with(good) && received.len() < SIZE, "no other response follows, sendfile: {sendfile}");
+        assert!(sendfile || (received.len() <= 20_000_000 && whole.starts_with(&received)), "no byte is padded");
     }
 }
 
@@ -48,7 +48,7 @@ fn a_film_that_vanishes_is_replaced_or_grows_is_sent_as_it_was() {
         let whole = film(SIZE);
         let folder = Folder::new().with("film.mp4", &whole);
         let server = Running::over(&folder);
-        let mut client = in_the_middle(&server);
+        let mut client = mid_response(&server);
         match what {
             "vanishes" => fs::remove_file(folder.file("film.mp4")).unwrap(),
             "is replaced" => {
@@ -60,12 +60,12 @@ fn a_film_that_vanishes_is_replaced_or_grows_is_sent_as_it_was() {
         let mut body = vec![0; SIZE];
         client.read_exact(&mut body);
         assert!(body == whole, "{what}");
-        assert_eq!(client.read("GET").text(), "ok", "{what}: the next answer follows");
+        assert_eq!(client.read("GET").text(), "ok", "{what}: the next response follows");
     }
 }
 
 #[test]
-fn a_race_of_links_never_lets_the_secret_out() {
+fn a_race_of_symbolic_links_never_leads_out_of_the_folder() {
     let secret = Folder::new().with("film.mp4", "SECRET");
     let folder = Folder::new().with("film.mp4", "public").with("season/film.mp4", "public");
     symlink(secret.file("film.mp4"), folder.file("link.mp4")).unwrap();
@@ -74,7 +74,7 @@ fn a_race_of_links_never_lets_the_secret_out() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // A file, and a folder, and the links to the secret change places, as fast as the system can do it.
+            // A file and a folder are exchanged with links that lead out of the folder, as fast as possible.
             let swap = |one: &str, other: &str| {
                 let (one, other) = (folder.file(one), folder.file(other));
                 rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
@@ -98,12 +98,12 @@ fn a_race_of_links_never_lets_the_secret_out() {
             seen[usize::from(answer.status == 200)] += 1;
         }
         done.store(true, Ordering::Relaxed);
-        assert!(seen.iter().all(|&count| count > 0), "both sides of the race were seen: {seen:?}");
+        assert!(seen.iter().all(|&count| count > 0), "both outcomes of the race occurred: {seen:?}");
     });
 }
 
 #[test]
-fn a_film_that_is_cut_to_nothing_before_the_first_byte_is_no_empty_success() {
+fn a_film_that_is_truncated_to_zero_before_the_first_byte_is_no_empty_success() {
     let folder = Folder::new().with("film.mp4", film(1000));
     let server = Running::over(&folder);
     let done = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! Malformed, ambiguous and endless requests: each gets its response, and nothing else changes.
+//! Malformed, ambiguous and endless requests: each gets its response, and no other client is affected.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -20,7 +20,7 @@ fn is_served(address: SocketAddr) -> bool {
 }
 
 #[test]
-fn each_bad_request_has_one_answer_and_ends_its_connection() {
+fn each_bad_request_gets_one_response_and_ends_its_connection() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::over(&folder);
     let smuggled = get("");
@@ -46,7 +46,7 @@ fn each_bad_request_has_one_answer_and_ends_its_connection() {
         (get(&format!("A: {long}\r\n")), 431),
         (get(&"A: b\r\n".repeat(70)), 431),
         ("\r\n".repeat(9), 400),
-        // Their bodies look like requests.
+        // The bodies of these look like requests.
         (get(&format!("Content-Length: {}\r\n", smuggled.len())), 200),
         (get("Transfer-Encoding: chunked\r\n"), 200),
         (get("Content-Length: 7\r\n").replace("GET", "POST"), 405),
@@ -58,7 +58,7 @@ fn each_bad_request_has_one_answer_and_ends_its_connection() {
         client.send(request + &smuggled);
         let answer = client.read("GET");
         assert_eq!((answer.status, answer.field("connection")), (status, Some("close")), "{shown:?}");
-        assert!(client.is_closed(), "a second answer: {shown:?}");
+        assert!(client.is_closed(), "a second response: {shown:?}");
     }
     assert!(is_served(server.address));
 }
@@ -87,17 +87,17 @@ fn well_formed_requests_that_fail_keep_the_connection() {
 }
 
 #[test]
-fn an_answer_is_not_lost_to_a_client_that_goes_on_sending() {
+fn a_client_that_keeps_sending_gets_its_response() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::over(&folder);
     let mut client = Client::connect(server.address);
     client.send(get("Content-Length: 200000\r\n").replace("GET", "POST"));
     client.send(vec![b'x'; 200_000]);
     assert_eq!(client.read("POST").status, 405);
-    assert!(client.is_closed(), "a clean end, and no reset");
+    assert!(client.is_closed(), "closed by FIN, not by RST");
 }
 
-/// Sends `bytes` again and again until the server has had enough, or far too much went through.
+/// Sends `start` and then `bytes` repeatedly, until the server ends the connection or has taken `enough` bytes.
 fn flood(address: SocketAddr, start: &str, bytes: &[u8], enough: usize) -> (usize, TcpStream) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -114,7 +114,7 @@ fn flood(address: SocketAddr, start: &str, bytes: &[u8], enough: usize) -> (usiz
 }
 
 #[test]
-fn what_is_endless_ends_and_memory_stays_flat() {
+fn endless_requests_end_and_memory_stays_flat() {
     let folder = Folder::new().with("film.mp4", film(1_000_000));
     let program = Program::start(folder.path(), &["--stall-timeout", "1s", "--head-timeout", "2s"]);
     for _ in 0..20 {
@@ -133,17 +133,17 @@ fn what_is_endless_ends_and_memory_stays_flat() {
     ];
     for (what, start, bytes) in rows {
         let (sent, stream) = flood(program.address, &start, &bytes, enough);
-        assert!(sent < enough, "{what}: {sent} bytes went through");
+        assert!(sent < enough, "{what}: the server took {sent} bytes");
         drop(stream);
     }
-    support::eventually("every worker is back", || program.status("Threads") <= 9);
+    support::eventually("surplus workers end", || program.status("Threads") <= 9);
     let grown = program.status("VmRSS").saturating_sub(before);
     assert!(grown < 1024, "memory grew by {grown} KiB");
     assert!(is_served(program.address));
 }
 
 #[test]
-fn two_hundred_dripping_heads_and_stalled_readers_hold_up_nobody() {
+fn two_hundred_slow_heads_and_stalled_clients_delay_no_other_client() {
     let folder = Folder::new().with("film.mp4", "film").with("long.mp4", film(20_000_000));
     let options = ["--max-connections-per-ip", "0", "--head-timeout", "2s", "--stall-timeout", "2s"];
     let program = Program::start(folder.path(), &options);
@@ -154,27 +154,27 @@ fn two_hundred_dripping_heads_and_stalled_readers_hold_up_nobody() {
         stream.write_all(request.as_bytes()).unwrap();
         stream
     };
-    let mut dripping: Vec<TcpStream> = (0..200).map(|_| connect("GET /video/film.mp4 HTTP/1.1\r\nA: ")).collect();
-    support::eventually("their heads have begun", || program.descriptors() >= descriptors + 200 - 2);
-    assert!(program.status("Threads") <= 16, "a head that isn't complete takes no thread");
+    let mut slow: Vec<TcpStream> = (0..200).map(|_| connect("GET /video/film.mp4 HTTP/1.1\r\nA: ")).collect();
+    support::eventually("their connections are accepted", || program.descriptors() >= descriptors + 200 - 2);
+    assert!(program.status("Threads") <= 16, "an incomplete head takes no thread");
     let long = get("").replace("film", "long");
     let stalled: Vec<TcpStream> = (0..200).map(|_| connect(&long)).collect();
-    // The descriptors before may have been those of a connection that was about to close, too.
-    support::eventually("all of them are in", || program.descriptors() >= descriptors + 600 - 2);
+    // The first count may include a connection that was about to close.
+    support::eventually("all of them are accepted", || program.descriptors() >= descriptors + 600 - 2);
     assert!(program.status("Threads") <= 400 + 16, "no more than one for each connection");
     assert!(is_served(program.address));
-    // They drip as long as they can; the deadlines end them nevertheless.
-    support::eventually("all of them are gone", || {
-        dripping.retain_mut(|stream| stream.write_all(b"x").is_ok());
+    // They send a byte at a time as long as they can; the deadlines end them nevertheless.
+    support::eventually("all of them are closed", || {
+        slow.retain_mut(|stream| stream.write_all(b"x").is_ok());
         std::thread::sleep(Duration::from_millis(50));
-        dripping.is_empty() && program.descriptors() <= descriptors + 4
+        slow.is_empty() && program.descriptors() <= descriptors + 4
     });
     assert!(is_served(program.address));
     drop(stalled);
 }
 
 #[test]
-fn clients_that_reset_or_leave_in_the_middle_leave_nothing_behind() {
+fn clients_that_reset_or_disconnect_leak_no_resources() {
     let folder = Folder::new().with("film.mp4", film(5_000_000));
     let program = Program::start(folder.path(), &[]);
     assert!(is_served(program.address));
@@ -193,7 +193,7 @@ fn clients_that_reset_or_leave_in_the_middle_leave_nothing_behind() {
             _ => stream.shutdown(Shutdown::Both).unwrap(),
         }
     }
-    support::eventually("threads and descriptors are back", || {
+    support::eventually("threads end and descriptors are closed", || {
         program.status("Threads") <= 9 && program.descriptors() <= descriptors + 1
     });
     assert!(is_served(program.address));

@@ -1,5 +1,5 @@
-//! RFC 9110 and 9112, with a row for each rule that players and caches rely on. Each is requested over a connection of
-//! its own, and again over one kept connection.
+//! RFC 9110 and 9112: a row for each rule that players and caches rely on. Each request is sent over a new connection,
+//! and again over one persistent connection.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use support::{Answer, Client, Folder, Running, Session, film};
 
-/// A rule: section, request, status, and fields that the response has (`name: value`) or hasn't (`!name`).
+/// A rule: section, request, status, and fields that the response has (`name`, `name: value`) or lacks (`!name`).
 struct Rule<'r>(&'r str, &'r str, &'r str, &'r [(&'r str, &'r str)], u16, &'r [&'r str]);
 
 fn check(rule: &Rule<'_>, answer: &Answer) {
@@ -56,7 +56,7 @@ fn every_rule_has_a_row() {
         // RFC 9110 §8: representation and validator fields
         Rule("§8.3 type", "GET", film, &[], 200, &whole),
         Rule("§8.6 length", "HEAD", film, &[], 200, &whole),
-        Rule("§8.6 length of nothing", "GET", "/video/empty.mp4", &[], 200, &["Content-Length: 0"]),
+        Rule("§8.6 length of an empty file", "GET", "/video/empty.mp4", &[], 200, &["Content-Length: 0"]),
         Rule("§8.8.2 §8.8.3 validators", "GET", film, &[], 200, &validators),
         Rule("§8.4 no coding", "GET", film, &[("Accept-Encoding", "gzip, br")], 200, &["!Content-Encoding", "!Vary"]),
         // §9: methods
@@ -146,7 +146,7 @@ fn every_rule_has_a_row() {
         Rule("§13.2.2 412 first", "GET", film, &[("If-Match", "\"x\""), ("If-None-Match", tag)], 412, &[]),
         Rule("§13.2.2 304 before 206", "GET", film, &[("If-None-Match", tag), ("Range", "bytes=0-0")], 304, &[]),
         Rule("§13.2.2 412 before 416", "GET", film, &[("If-Match", "\"x\""), ("Range", "bytes=10000-")], 412, &[]),
-        Rule("§13.2.1 only good answers", "GET", "/video/none", &[("If-None-Match", "*")], 404, &[]),
+        Rule("§13.2.1 only successful responses", "GET", "/video/none", &[("If-None-Match", "*")], 404, &[]),
         Rule("§13.1.5 tag", "GET", film, &[("If-Range", tag), ("Range", "bytes=0-0")], 206, &[]),
         Rule("§13.1.5 weak", "GET", film, &[("If-Range", &weak), ("Range", "bytes=0-0")], 200, &whole),
         Rule("§13.1.5 other", "GET", film, &[("If-Range", "\"x\""), ("Range", "bytes=0-0")], 200, &whole),
@@ -154,7 +154,7 @@ fn every_rule_has_a_row() {
         Rule("§13.1.5 date", "GET", film, &[("If-Range", MODIFIED), ("Range", "bytes=0-0")], 206, &[]),
         Rule("§13.1.5 date", "GET", film, &[("If-Range", LATER), ("Range", "bytes=0-0")], 200, &whole),
         Rule("§13.1.5 alone", "GET", film, &[("If-Range", tag)], 200, &whole),
-        // RFC 6266 and 8187, and what a page of the folder's own may do
+        // RFC 6266 and 8187, and the restrictions of HTML files in the folder
         Rule(
             "RFC 6266",
             "GET",
@@ -193,9 +193,9 @@ fn every_rule_has_a_row() {
             200,
             &["!Access-Control-Allow-Origin", "!Vary"],
         ),
-        // RFC 9112 §9: what fails keeps the connection, which the second mode shows
+        // RFC 9112 §9: a failed request keeps the connection, as the second mode shows
         Rule("400 of a path", "GET", "/video/%zz", &[], 400, &["Content-Type: text/plain; charset=utf-8"]),
-        Rule("a last word", "GET", "/health", &[], 200, &["Content-Length: 2"]),
+        Rule("§9.3 persistence", "GET", "/health", &[], 200, &["Content-Length: 2"]),
     ];
     let count = std::cell::Cell::new(0);
     Session::both(server.address, |session| {
@@ -204,11 +204,11 @@ fn every_rule_has_a_row() {
             count.set(count.get() + 1);
         }
     });
-    let _ = writeln!(std::io::stderr(), "{} rules, each checked in both modes: {} answers", rules.len(), count.get());
+    let _ = writeln!(std::io::stderr(), "{} rules, each checked in both modes: {} responses", rules.len(), count.get());
 }
 
 #[test]
-fn parts_are_delimited_as_rfc_9110_has_it() {
+fn parts_are_delimited_as_rfc_9110_specifies() {
     let film = film(10_000);
     let folder = Folder::new().with("film.mp4", &film);
     let server = Running::over(&folder);
@@ -256,7 +256,7 @@ fn http_1_above_1_1_is_served_as_1_1() {
 }
 
 #[test]
-fn head_has_the_head_of_get_where_a_request_is_refused_too() {
+fn a_refused_head_request_has_the_head_of_get() {
     let folder = Folder::new();
     let server = Running::over(&folder);
     for line in ["/ HTTP/1.1\r\n\r\n", "/ HTTP/2.0\r\nHost: nas\r\n\r\n", "x HTTP/1.1\r\nHost: nas\r\n\r\n"] {
@@ -274,7 +274,7 @@ fn head_has_the_head_of_get_where_a_request_is_refused_too() {
 }
 
 #[test]
-fn another_origin_may_read_where_it_is_allowed() {
+fn an_allowed_origin_may_read_responses() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::with(&folder, |config| config.cors = Some("http://tv.local".parse().unwrap()));
     let origin = ("Origin", "http://tv.local");
@@ -315,7 +315,7 @@ fn another_origin_may_read_where_it_is_allowed() {
 }
 
 #[test]
-fn the_tag_changes_with_the_content_and_with_nothing_else() {
+fn the_tag_changes_only_with_the_content() {
     let folder = Folder::new().with("film.mp4", "one");
     let tag = |server: &Running| {
         let mut client = Client::connect(server.address);

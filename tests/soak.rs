@@ -1,5 +1,5 @@
-//! Good, seeking, resetting, stalling and garbage clients, all at once, for as long as `FILMSTRIP_SOAK_SECONDS` says:
-//! every complete answer is right to the byte, and in the end everything is as it was.
+//! Downloads, seeks, resets, stalled clients and garbage, all at once, for `FILMSTRIP_SOAK_SECONDS` seconds (10). Every
+//! complete response is right to the byte, and no thread, descriptor or memory is leaked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -13,10 +13,10 @@ use support::{Client, Folder, Program, film};
 
 const SIZE: usize = 8_000_000;
 
-/// A small generator, so that a run can be told from its seed.
-struct Dice(u64);
+/// A small random number generator, so that a seed determines a run.
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
@@ -28,8 +28,8 @@ fn request(range: Option<(usize, usize)>) -> String {
     format!("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n{range}\r\n")
 }
 
-/// One client's doings; how many answers it got whole and right.
-fn misbehave(kind: usize, address: SocketAddr, film: &[u8], dice: &mut Dice) -> u64 {
+/// Runs one client of the given kind; returns how many complete responses it received.
+fn run_client(kind: usize, address: SocketAddr, film: &[u8], random: &mut Random) -> u64 {
     match kind {
         0 => {
             let mut client = Client::connect(address);
@@ -40,8 +40,8 @@ fn misbehave(kind: usize, address: SocketAddr, film: &[u8], dice: &mut Dice) -> 
         1 | 2 => {
             let mut client = Client::connect(address);
             for _ in 0..20 {
-                let first = dice.below(SIZE);
-                let last = (first + dice.below(200_000)).min(SIZE - 1);
+                let first = random.below(SIZE);
+                let last = (first + random.below(200_000)).min(SIZE - 1);
                 client.send(request(Some((first, last))));
                 let answer = client.read("GET");
                 assert_eq!(answer.status, 206);
@@ -52,7 +52,7 @@ fn misbehave(kind: usize, address: SocketAddr, film: &[u8], dice: &mut Dice) -> 
         3 => {
             let mut stream = TcpStream::connect(address).unwrap();
             let _ = stream.write_all(request(None).as_bytes());
-            let _ = stream.read(&mut vec![0; dice.below(100_000) + 1]);
+            let _ = stream.read(&mut vec![0; random.below(100_000) + 1]);
             let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
             0
         }
@@ -60,12 +60,12 @@ fn misbehave(kind: usize, address: SocketAddr, film: &[u8], dice: &mut Dice) -> 
             let mut client = Client::connect(address);
             client.send(request(None).repeat(3));
             std::thread::sleep(Duration::from_millis(1500));
-            assert!(client.read_rest().len() < 3 * SIZE, "a client that read nothing for that long is cut");
+            assert!(client.read_rest().len() < 3 * SIZE, "a client that reads nothing is disconnected");
             0
         }
         _ => {
             let mut stream = TcpStream::connect(address).unwrap();
-            let garbage: Vec<u8> = (0..dice.below(20_000)).map(|_| dice.below(256) as u8).collect();
+            let garbage: Vec<u8> = (0..random.below(20_000)).map(|_| random.below(256) as u8).collect();
             let _ = stream.write_all(&garbage);
             0
         }
@@ -73,7 +73,7 @@ fn misbehave(kind: usize, address: SocketAddr, film: &[u8], dice: &mut Dice) -> 
 }
 
 #[test]
-fn a_mixed_crowd_gets_no_wrong_byte_and_leaves_nothing_behind() {
+fn mixed_clients_receive_no_wrong_byte_and_leak_no_resources() {
     let seconds = std::env::var("FILMSTRIP_SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(10);
     let film = film(SIZE);
     let folder = Folder::new().with("film.mp4", &film);
@@ -82,9 +82,9 @@ fn a_mixed_crowd_gets_no_wrong_byte_and_leaves_nothing_behind() {
     command.args(["--max-connections", "64", "--max-connections-per-ip", "0"]).env("RUST_LOG", "error");
     let program = Program::start_command(command);
     for kind in 0..6 {
-        misbehave(kind, program.address, &film, &mut Dice(kind as u64));
+        run_client(kind, program.address, &film, &mut Random(kind as u64));
     }
-    support::eventually("the first clients are gone", || program.status("Threads") <= 9);
+    support::eventually("the first connections are closed", || program.status("Threads") <= 9);
     let figures = || (program.status("Threads"), program.descriptors(), program.status("VmRSS"));
     let before = figures();
     let (answers, until) = (AtomicU64::new(0), Instant::now() + Duration::from_secs(seconds));
@@ -92,23 +92,23 @@ fn a_mixed_crowd_gets_no_wrong_byte_and_leaves_nothing_behind() {
         for seed in 0..24 {
             let (film, answers, address) = (&film, &answers, program.address);
             scope.spawn(move || {
-                let mut dice = Dice(seed);
+                let mut random = Random(seed);
                 while Instant::now() < until {
-                    let right = misbehave(dice.below(6), address, film, &mut dice);
+                    let right = run_client(random.below(6), address, film, &mut random);
                     answers.fetch_add(right, Ordering::Relaxed);
                 }
             });
         }
     });
     let answers = answers.into_inner();
-    assert!(answers > 10 * seconds, "{answers} answers");
-    support::eventually("threads and descriptors are back", || {
+    assert!(answers > 10 * seconds, "{answers} responses");
+    support::eventually("threads end and descriptors are closed", || {
         program.status("Threads") <= 9 && program.descriptors() <= before.1 + 1
     });
     let after = figures();
     let _ = writeln!(
         std::io::stderr(),
-        "soak: {seconds} s, {answers} answers right; threads, descriptors, KiB: {before:?}, then {after:?}"
+        "soak: {seconds} s, {answers} right responses; threads, descriptors, KiB: {before:?}, then {after:?}"
     );
     assert!(after.2 < before.2 + 2048, "memory: {} KiB, then {} KiB", before.2, after.2);
 }

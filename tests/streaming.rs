@@ -1,4 +1,4 @@
-//! The main job over real sockets: files, names, ranges and connections, byte by byte.
+//! Files, names, ranges and connections over real sockets, byte by byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -36,7 +36,7 @@ fn a_film_arrives_whole_with_the_head_that_players_need() {
         let without_date = |fields: &[(String, String)]| -> Vec<_> {
             fields.iter().filter(|(name, _)| name != "Date").cloned().collect()
         };
-        assert_eq!(without_date(&head.fields), without_date(&answer.fields), "HEAD says what GET says");
+        assert_eq!(without_date(&head.fields), without_date(&answer.fields), "HEAD has the fields of GET");
     });
 }
 
@@ -76,7 +76,7 @@ fn a_range_is_the_bytes_asked_for() {
 }
 
 #[test]
-fn a_sparse_film_of_five_gib_is_right_around_four() {
+fn a_sparse_film_of_five_gib_is_right_around_four_gib() {
     let folder = Folder::new().with("big.mkv", "");
     let size = 5 << 30;
     let film = File::options().write(true).open(folder.file("big.mkv")).unwrap();
@@ -112,7 +112,7 @@ fn a_sparse_film_of_five_gib_is_right_around_four() {
 }
 
 #[test]
-fn names_are_decoded_once_and_lead_nowhere_else() {
+fn names_are_decoded_once_and_stay_in_the_folder() {
     let names: [&[u8]; 10] = [
         b"season 1/e01.mp4",
         b"it's \"quoted\".mp4",
@@ -138,7 +138,7 @@ fn names_are_decoded_once_and_lead_nowhere_else() {
     let server = Running::over(&folder);
     Session::both(server.address, |session| {
         for name in names {
-            // Every byte as %XX, and as players write it.
+            // Every byte as %XX, and as players encode it.
             let all: String = name.iter().map(|b| format!("%{b:02x}")).collect();
             let usual: String = name
                 .iter()
@@ -231,7 +231,7 @@ fn thirty_two_clients_at_once_all_get_every_byte() {
 }
 
 #[test]
-fn any_chunk_size_sends_the_same_bytes_and_so_does_the_kernel() {
+fn every_chunk_size_and_sendfile_send_the_same_bytes() {
     let film = film(100_000);
     let folder = Folder::new().with("film.mp4", &film);
     for (chunk_size, sendfile) in
@@ -271,7 +271,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn http_1_0_is_spoken() {
+fn http_1_0_is_supported() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::over(&folder);
     let mut client = Client::connect(server.address);
@@ -288,7 +288,7 @@ fn http_1_0_is_spoken() {
 }
 
 #[test]
-fn a_client_that_shut_its_write_side_gets_its_film() {
+fn a_client_that_shuts_its_write_side_down_gets_its_film() {
     let film = film(3_000_000);
     let folder = Folder::new().with("film.mp4", &film);
     let server = Running::over(&folder);
@@ -311,7 +311,7 @@ fn health_is_ok() {
 }
 
 #[test]
-fn a_running_stream_ends_whole_when_the_server_stops() {
+fn a_running_response_is_completed_when_the_server_stops() {
     let film = film(30_000_000);
     let folder = Folder::new().with("film.mp4", &film);
     let server = Running::with(&folder, |config| config.idle_timeout = Duration::from_secs(3600));
@@ -332,7 +332,7 @@ fn a_running_stream_ends_whole_when_the_server_stops() {
 }
 
 #[test]
-fn a_stream_that_outlasts_the_drain_is_cut() {
+fn a_response_that_outlasts_the_drain_timeout_is_aborted() {
     let folder = Folder::new().with("film.mp4", film(30_000_000));
     let server = Running::with(&folder, |config| config.drain_timeout = Duration::from_millis(100));
     let mut client = Client::connect(server.address);
@@ -343,7 +343,7 @@ fn a_stream_that_outlasts_the_drain_is_cut() {
 }
 
 #[test]
-fn what_a_browser_would_run_is_sandboxed() {
+fn files_that_a_browser_would_run_are_sandboxed() {
     let folder = Folder::new().with("page.html", "<script>").with("image.svg", "<svg/>").with("film.mp4", "");
     let server = Running::over(&folder);
     Session::both(server.address, |session| {

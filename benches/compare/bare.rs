@@ -1,8 +1,7 @@
-//! The limit of the shape: a thread for each connection, `read` 4096 bytes, `send` 4096 bytes, and nothing else.
+//! The upper bound for this design: a thread per connection, `read` 4096 bytes, `send` 4096 bytes, and nothing else.
 //!
-//! It parses nothing that it needn't, checks nothing and has no deadline; its sockets have filmstrip's options, and
-//! bytes are held back by filmstrip's rule (`src/stream.rs`). What filmstrip does beyond this is what its promises
-//! cost.
+//! It parses only what it needs, checks nothing and has no deadlines. Its sockets have filmstrip's options, and it sets
+//! `MSG_MORE` as filmstrip does (`src/server/send.rs`). The difference to filmstrip is the cost of filmstrip's checks.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,12 +16,12 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::rounds::Outcome;
 
-/// The first argument that makes the benchmark's own program this server.
+/// The first argument that makes the benchmark's program run this server.
 pub const ARGUMENT: &str = "bare-loop";
 
 const CHUNK: u64 = 4096;
 
-/// Serves `folder` at `address` until stdin ends, which it does with the process that started this one.
+/// Serves `folder` at `address` until stdin ends, at the latest when the parent process ends.
 pub fn serve(folder: &str, address: &str) -> Outcome<()> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -37,9 +36,9 @@ pub fn serve(folder: &str, address: &str) -> Outcome<()> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let folder = folder.clone();
-            // Without a thread this client is dropped, and the benchmark says so.
+            // If no thread can be started, the connection is closed, and the benchmark fails.
             let _ = thread::Builder::new().stack_size(128 * 1024).spawn(move || {
-                let _ = converse(&stream, Path::new(&folder));
+                let _ = serve_connection(&stream, Path::new(&folder));
             });
         }
     });
@@ -47,10 +46,10 @@ pub fn serve(folder: &str, address: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn converse(mut stream: &TcpStream, folder: &Path) -> Outcome<()> {
+fn serve_connection(mut stream: &TcpStream, folder: &Path) -> Outcome<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        // The clients send a head in one piece, and the next one after the answer.
+        // The clients send a head in one write, and the next one after the response.
         let length = stream.read(&mut buffer)?;
         if length == 0 {
             return Ok(());
@@ -70,7 +69,8 @@ fn converse(mut stream: &TcpStream, folder: &Path) -> Outcome<()> {
         let mut out = &mut buffer[..];
         write!(
             out,
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {start}-{}/{size}\r\n\r\n",
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Type: video/mp4\r\n\
+             Content-Range: bytes {start}-{}/{size}\r\n\r\n",
             end - start,
             end - 1
         )?;
@@ -82,7 +82,7 @@ fn converse(mut stream: &TcpStream, folder: &Path) -> Outcome<()> {
     }
 }
 
-/// The loop.
+/// Copies a range of the file to the socket.
 fn copy(
     stream: &TcpStream,
     buffer: &mut [u8],
@@ -91,13 +91,13 @@ fn copy(
     range: std::ops::Range<u64>,
 ) -> io::Result<()> {
     let segment = SockRef::from(stream).tcp_mss().map_or(usize::MAX, |size| size as usize);
-    let held_back = range.end - range.start > CHUNK && (CHUNK as usize) < segment;
+    let uses_more = range.end - range.start > CHUNK && (CHUNK as usize) < segment;
     let mut at = range.start;
     while at < range.end {
         let length = CHUNK.min(range.end - at) as usize;
         file.read_exact_at(&mut buffer[filled..][..length], at)?;
         at += length as u64;
-        let more = if held_back && at < range.end { SendFlags::MORE } else { SendFlags::empty() };
+        let more = if uses_more && at < range.end { SendFlags::MORE } else { SendFlags::empty() };
         let mut due = &buffer[..filled + length];
         while !due.is_empty() {
             let taken = send(stream, due, SendFlags::NOSIGNAL | more)?;

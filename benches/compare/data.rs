@@ -1,6 +1,6 @@
-//! The folder that everybody serves: one film that fits the page cache, and one small file.
+//! The folder that all servers serve: one film that fits the page cache, and one small file.
 //!
-//! Disks are not what is compared. The folder is made anew in the system's folder for temporary files, and removed.
+//! Disks are not compared. The folder is temporary.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use crate::rounds::Outcome;
 
-/// The film's size in bytes: nine digits, as all its positions that are asked for have, so that every response of one
-/// kind has one length.
+/// The film's size in bytes: nine digits, like all requested positions, so that all responses to one kind of request
+/// have the same length.
 pub const FILM_SIZE: u64 = 256 * 1024 * 1024;
 
 /// The size of the small file.
@@ -24,15 +24,15 @@ pub const FILM: &str = "/video/film.mp4";
 /// The small file's URL path.
 pub const SMALL: &str = "/video/small.mp4";
 
-/// A folder of this process's own, removed with the value.
+/// A temporary folder, removed on drop.
 pub struct Data {
     folder: TempDir,
 }
 
 impl Data {
-    /// Makes the folder and what is in it.
+    /// Creates the folder and its files.
     pub fn make() -> Outcome<Self> {
-        // Readable for servers that give up root.
+        // Readable by servers that drop root privileges.
         let readable = fs::Permissions::from_mode(0o755);
         let data =
             Self { folder: tempfile::Builder::new().prefix("filmstrip-bench-").permissions(readable).tempdir()? };
@@ -44,17 +44,17 @@ impl Data {
             film.write_all(&block)?;
         }
         fs::write(data.videos().join("small.mp4"), &block[..SMALL_SIZE])?;
-        // What is still to be written to a disk would be written in somebody's first round.
+        // Otherwise it would be written to disk during the first round.
         film.sync_all()?;
         Ok(data)
     }
 
-    /// What the other servers serve: their `/video/` is a folder in it.
+    /// The document root of the other servers. It contains the folder `video`.
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
 
-    /// What filmstrip serves as its `/video/`.
+    /// The folder that filmstrip serves at `/video/`.
     pub fn videos(&self) -> PathBuf {
         self.root().join("video")
     }
@@ -64,11 +64,11 @@ impl Data {
         self.videos().join("film.mp4")
     }
 
-    /// Room for a server's own files, made where it isn't there yet.
-    pub fn room_for(&self, server: &str) -> Outcome<PathBuf> {
+    /// A folder for a server's own files, created if it doesn't exist.
+    pub fn server_folder(&self, server: &str) -> Outcome<PathBuf> {
         let name: String = server.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        let room = self.folder.path().join(name);
-        fs::create_dir_all(&room)?;
-        Ok(room)
+        let folder = self.folder.path().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 }

@@ -1,55 +1,55 @@
-//! A cable: a veth pair (veth(4)) at Ethernet's MTU between this program and a network namespace for the servers.
+//! A veth pair (veth(4)) with Ethernet's MTU, between this process and a network namespace for the servers.
 //!
-//! Its addresses are of the network that is for measuring networks (198.18.0.0/15, RFC 2544), and no route leads out of
-//! it. It takes root and Debian's iproute2; whoever has not got them compares without it. It is gone with the value.
+//! Its addresses are reserved for benchmarks (198.18.0.0/15, RFC 2544), and no route leads out of it. It needs root and
+//! iproute2; without them its measurements are omitted. It is removed on drop.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Stdio};
 
 use crate::rounds::Outcome;
 
-/// The servers' end. Ours is the address before it.
+/// The address of the servers' end. This process has the address before it.
 pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 18, 0, 2));
 
 /// See the module.
-pub struct Cable {
+pub struct Veth {
     namespace: String,
 }
 
-impl Cable {
-    /// Lays it.
+impl Veth {
+    /// Creates it.
     ///
     /// # Errors
-    /// What `ip` says, or that it isn't there.
-    pub fn lay() -> Outcome<Self> {
+    /// The error message of `ip`, or that it isn't installed.
+    pub fn create() -> Outcome<Self> {
         let namespace = format!("filmstrip-{}", std::process::id());
         ip(&format!("netns add {namespace}"))?;
-        let cable = Self { namespace };
+        let veth = Self { namespace };
         let (near, far) = (format!("fs{}a", std::process::id()), "eth0");
         for command in [
-            format!("link add {near} mtu 1500 type veth peer name {far} mtu 1500 netns {}", cable.namespace),
+            format!("link add {near} mtu 1500 type veth peer name {far} mtu 1500 netns {}", veth.namespace),
             format!("address add 198.18.0.1/30 dev {near}"),
             format!("link set {near} up"),
-            format!("-netns {} address add {ADDRESS}/30 dev {far}", cable.namespace),
-            format!("-netns {} link set {far} up", cable.namespace),
+            format!("-netns {} address add {ADDRESS}/30 dev {far}", veth.namespace),
+            format!("-netns {} link set {far} up", veth.namespace),
         ] {
             ip(&command)?;
         }
-        Ok(cable)
+        Ok(veth)
     }
 
-    /// `command`, to be run at the far end. It is the same process: `ip` becomes the program.
-    pub fn at_far_end(&self, command: &Command) -> Command {
-        let mut there = Command::new("ip");
-        there.args(["netns", "exec", &self.namespace]).arg(command.get_program()).args(command.get_args());
-        there.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        there
+    /// `command`, changed to run in the namespace. `ip` executes the program in its own process.
+    pub fn in_namespace(&self, command: &Command) -> Command {
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &self.namespace]).arg(command.get_program()).args(command.get_args());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
     }
 }
 
-impl Drop for Cable {
+impl Drop for Veth {
     fn drop(&mut self) {
-        // The pair goes with its far end.
+        // Deleting the namespace deletes the pair.
         let _ = ip(&format!("netns delete {}", self.namespace));
     }
 }

@@ -1,7 +1,7 @@
-//! The clients: each measures one thing that viewers notice, and none is what is measured.
+//! The clients. Each measures one thing that viewers notice.
 //!
-//! Bytes are discarded in the kernel (`MSG_TRUNC`, tcp(7)), many connections share one thread by epoll, and responses
-//! are counted by the length that the first of them had. Nothing leaves loopback.
+//! The clients use little processor time: the kernel discards received bytes (`MSG_TRUNC`, tcp(7)), many connections
+//! share one thread by epoll, and the length of the first response delimits the following ones.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -23,26 +23,26 @@ use crate::data::{FILM, FILM_SIZE, SMALL, SMALL_SIZE};
 use crate::measure::Processes;
 use crate::rounds::Outcome;
 
-/// A server that is silent for so long has failed.
-const SILENCE: Duration = Duration::from_secs(5);
+/// A server that sends nothing for this long has failed.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What runs before the figures begin.
+/// How long a load runs before the measurement.
 const WARM_UP: Duration = Duration::from_millis(150);
 
-/// Connections at once, where requests are counted.
+/// Concurrent connections where requests are counted.
 const CONNECTIONS: usize = 32;
 
-/// Bytes that one call discards at most.
+/// The most bytes that one call discards.
 const DISCARD: usize = 1024 * 1024;
 
-/// What happened in a window of time.
+/// What happened in a period of time.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Window {
-    /// Bytes that arrived, or things that were done.
+    /// Bytes received, or requests completed.
     pub count: u64,
-    /// How long it was.
+    /// Its length.
     pub seconds: f64,
-    /// What the server's processes used of the processors.
+    /// Processor time of the server's processes.
     pub cpu_seconds: f64,
 }
 
@@ -55,26 +55,26 @@ impl Window {
         Self { count, seconds: since.elapsed().as_secs_f64(), cpu_seconds: processes.cpu_seconds() - cpu }
     }
 
-    /// How many in a second.
+    /// The count per second.
     pub fn rate(&self) -> f64 {
         self.count as f64 / self.seconds
     }
 
-    /// Seconds of processor for each.
+    /// Processor time in seconds per byte or request.
     pub fn cost(&self) -> f64 {
         self.cpu_seconds / self.count.max(1) as f64
     }
 }
 
-/// Connections are descriptors, on this side too.
+/// Raises the soft limit to the hard limit: each client connection needs a descriptor.
 pub fn raise_open_files_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where it stays low, connecting fails and says so.
+    // If this fails, connecting fails later with an error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Whether a server is there and answers 200.
+/// Whether a server responds with 200.
 pub fn answers(address: SocketAddr, path: &str) -> bool {
     let ask = || -> io::Result<bool> {
         let mut stream = connect(address, &Options::default())?;
@@ -86,12 +86,12 @@ pub fn answers(address: SocketAddr, path: &str) -> bool {
     ask().unwrap_or(false)
 }
 
-/// What a client asks of its socket.
+/// The socket options of a client.
 #[derive(Debug, Default, Clone, Copy)]
 struct Options {
-    /// The largest segment that it takes (`TCP_MAXSEG`).
+    /// The maximum segment size (`TCP_MAXSEG`).
     segment: Option<u32>,
-    /// Its receive buffer.
+    /// The size of the receive buffer.
     buffer: Option<usize>,
 }
 
@@ -104,23 +104,23 @@ fn connect(address: SocketAddr, options: &Options) -> io::Result<TcpStream> {
         socket.set_recv_buffer_size(buffer)?;
     }
     socket.set_tcp_nodelay(true)?;
-    socket.set_read_timeout(Some(SILENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     socket.connect(&address.into())?;
     Ok(socket.into())
 }
 
-/// A request's head. Made before it is sent, so that it is sent in one piece.
+/// A request's head, to be sent in one write.
 fn request(path: &str, address: SocketAddr, fields: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n").into_bytes()
 }
 
-/// A request for the film from `first` on, up to `last` or to its end.
+/// A request for the film from `first` to `last` or to its end.
 fn range_request(address: SocketAddr, first: u64, last: Option<u64>) -> Vec<u8> {
     let last = last.map_or(String::new(), |last| last.to_string());
     request(FILM, address, &format!("Range: bytes={first}-{last}\r\n"))
 }
 
-/// Reads a response's head; its length, and that of what follows it. Some of that was read too: the third number.
+/// Reads a response's head. Returns its length, the length of the body, and how much of the body was read too.
 fn read_head(mut stream: &TcpStream, want: u16) -> Outcome<(usize, u64, usize)> {
     let mut bytes = vec![0; 4096];
     let mut filled = 0;
@@ -142,7 +142,7 @@ fn read_head(mut stream: &TcpStream, want: u16) -> Outcome<(usize, u64, usize)> 
     }
 }
 
-/// Throws away what has arrived, `most` bytes at most; how much that was. `None` when nothing has.
+/// Discards received bytes, at most `most`; returns how many. `None` if there are none.
 fn discard(stream: &TcpStream, sink: &mut [u8], most: usize, flags: RecvFlags) -> io::Result<Option<usize>> {
     let most = most.min(sink.len());
     match recv(stream, &mut sink[..most], flags | RecvFlags::TRUNC) {
@@ -152,7 +152,7 @@ fn discard(stream: &TcpStream, sink: &mut [u8], most: usize, flags: RecvFlags) -
     }
 }
 
-/// Positions that look random, the same in each run. All have nine digits, so that responses have one length.
+/// Pseudo-random positions, the same in each run. All have nine digits, so that all responses have the same length.
 struct Positions(u64);
 
 impl Positions {
@@ -169,7 +169,7 @@ impl Positions {
     }
 }
 
-/// Whole films, one after the other, on `streams` connections of a thread each. `segment`: see [`Options`].
+/// Whole films, one after the other, on `streams` connections with a thread each. `segment`: see [`Options`].
 pub fn bulk(
     address: SocketAddr,
     processes: &Processes,
@@ -177,16 +177,16 @@ pub fn bulk(
     segment: Option<u32>,
     length: Duration,
 ) -> Outcome<Window> {
-    let (taken, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (received, over) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let viewers: Vec<_> = (0..streams)
-            .map(|_| scope.spawn(|| watch_films(address, Options { segment, buffer: None }, &taken, &over)))
+            .map(|_| scope.spawn(|| watch_films(address, Options { segment, buffer: None }, &received, &over)))
             .collect();
         thread::sleep(WARM_UP);
-        let before = taken.load(Ordering::Relaxed);
+        let before = received.load(Ordering::Relaxed);
         let window = Window::open(processes);
         thread::sleep(length);
-        let window = Window::close(window, processes, taken.load(Ordering::Relaxed) - before);
+        let window = Window::close(window, processes, received.load(Ordering::Relaxed) - before);
         over.store(true, Ordering::Relaxed);
         for viewer in viewers {
             viewer.join().map_err(|_| "a client panicked")??;
@@ -195,8 +195,8 @@ pub fn bulk(
     })
 }
 
-/// One viewer without a pause, until it is over.
-fn watch_films(address: SocketAddr, options: Options, taken: &AtomicU64, over: &AtomicBool) -> Outcome<()> {
+/// Reads films without a pause, until `over`.
+fn watch_films(address: SocketAddr, options: Options, received: &AtomicU64, over: &AtomicBool) -> Outcome<()> {
     let mut stream = connect(address, &options)?;
     let mut sink = vec![0; DISCARD];
     loop {
@@ -208,7 +208,7 @@ fn watch_films(address: SocketAddr, options: Options, taken: &AtomicU64, over: &
                 None | Some(0) => return Err("a film ended early".into()),
                 Some(read) => {
                     left -= read;
-                    taken.fetch_add(read as u64, Ordering::Relaxed);
+                    received.fetch_add(read as u64, Ordering::Relaxed);
                 }
             }
             if over.load(Ordering::Relaxed) {
@@ -218,13 +218,13 @@ fn watch_films(address: SocketAddr, options: Options, taken: &AtomicU64, over: &
     }
 }
 
-/// Many connections in the hands of one thread.
-struct Crowd {
+/// Waits for many connections on one thread.
+struct Poller {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
 }
 
-impl Crowd {
+impl Poller {
     fn new() -> io::Result<Self> {
         Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, events: Vec::with_capacity(256) })
     }
@@ -233,12 +233,12 @@ impl Crowd {
         Ok(epoll::add(&self.epoll, stream, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?)
     }
 
-    /// Whose bytes have arrived; fails when nobody's do for too long.
+    /// The connections that have received bytes; an error if none has for [`TIMEOUT`].
     fn ready(&mut self) -> Outcome<impl Iterator<Item = usize> + use<'_>> {
         self.events.clear();
-        let silence = Timespec { tv_sec: SILENCE.as_secs() as i64, tv_nsec: 0 };
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&silence)) {
-            Ok(0) => return Err("no answer".into()),
+        let timeout = Timespec { tv_sec: TIMEOUT.as_secs() as i64, tv_nsec: 0 };
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
+            Ok(0) => return Err("no response".into()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -246,25 +246,25 @@ impl Crowd {
     }
 }
 
-/// Ranges over connections that are kept, one request after the other on each.
+/// Range requests over persistent connections, one after the other on each.
 #[derive(Debug)]
 pub struct Ranges {
-    /// Requests.
+    /// The number of requests, and their cost.
     pub window: Window,
-    /// Half of them took no longer, in seconds.
+    /// The median time of a request, in seconds.
     pub p50: f64,
-    /// All but one of a hundred took no longer.
+    /// The 99th percentile.
     pub p99: f64,
 }
 
-/// One of the connections that ranges are asked on.
-struct Asker {
+/// A persistent connection and its current request.
+struct RangeClient {
     stream: TcpStream,
-    asked: Instant,
+    requested: Instant,
     left: usize,
 }
 
-/// Asks for ranges of `size` bytes.
+/// Requests ranges of `size` bytes.
 pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Duration) -> Outcome<Ranges> {
     let mut positions = Positions::new();
     let mut next_request = || {
@@ -272,8 +272,8 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
         range_request(address, first, Some(first + size - 1))
     };
     let mut sink = vec![0; DISCARD];
-    let mut crowd = Crowd::new()?;
-    let mut askers = Vec::new();
+    let mut poller = Poller::new()?;
+    let mut clients = Vec::new();
     let mut whole = 0;
     for number in 0..CONNECTIONS {
         let mut stream = connect(address, &Options::default())?;
@@ -284,51 +284,51 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
             left -= discard(&stream, &mut sink, left, RecvFlags::empty())?.filter(|&n| n > 0).ok_or("an early end")?;
         }
         whole = head + body as usize;
-        crowd.add(&stream, number)?;
-        askers.push(Asker { stream, asked: Instant::now(), left: whole });
+        poller.add(&stream, number)?;
+        clients.push(RangeClient { stream, requested: Instant::now(), left: whole });
     }
-    for asker in &mut askers {
-        asker.asked = Instant::now();
-        asker.stream.write_all(&next_request())?;
+    for client in &mut clients {
+        client.requested = Instant::now();
+        client.stream.write_all(&next_request())?;
     }
     let warm = Instant::now() + WARM_UP;
     let mut window = None;
     let mut latencies = Vec::new();
-    'asking: loop {
-        for number in crowd.ready()? {
-            let asker = &mut askers[number];
-            match discard(&asker.stream, &mut sink, asker.left, RecvFlags::DONTWAIT)? {
+    'requests: loop {
+        for number in poller.ready()? {
+            let client = &mut clients[number];
+            match discard(&client.stream, &mut sink, client.left, RecvFlags::DONTWAIT)? {
                 None => continue,
                 Some(0) => return Err("a connection was closed".into()),
-                Some(read) => asker.left -= read,
+                Some(read) => client.left -= read,
             }
-            if asker.left > 0 {
+            if client.left > 0 {
                 continue;
             }
             let now = Instant::now();
-            latencies.push((now - asker.asked).as_secs_f64());
+            latencies.push((now - client.requested).as_secs_f64());
             match &window {
                 None if now >= warm => {
                     latencies.clear();
                     window = Some(Window::open(processes));
                 }
-                Some((since, _)) if now - *since >= length => break 'asking,
+                Some((since, _)) if now - *since >= length => break 'requests,
                 _ => {}
             }
-            (asker.asked, asker.left) = (now, whole);
-            asker.stream.write_all(&next_request())?;
+            (client.requested, client.left) = (now, whole);
+            client.stream.write_all(&next_request())?;
         }
     }
     let window = Window::close(window.ok_or("no window")?, processes, latencies.len() as u64);
-    // Responses of another length than was counted would show here.
-    for asker in &askers {
-        let mut left = asker.left;
+    // Check that all responses had the same length.
+    for client in &clients {
+        let mut left = client.left;
         while left > 0 {
-            left -= discard(&asker.stream, &mut sink, left, RecvFlags::empty())?
+            left -= discard(&client.stream, &mut sink, left, RecvFlags::empty())?
                 .filter(|&n| n > 0)
                 .ok_or("an early end")?;
         }
-        if discard(&asker.stream, &mut sink, 1, RecvFlags::DONTWAIT)?.is_some() {
+        if discard(&client.stream, &mut sink, 1, RecvFlags::DONTWAIT)?.is_some() {
             return Err("responses differ in length".into());
         }
     }
@@ -336,43 +336,43 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
     Ok(Ranges { window, p50: quantile(&latencies, 0.5), p99: quantile(&latencies, 0.99) })
 }
 
-/// Of sorted figures.
+/// A quantile of sorted values.
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted.get(((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 
-/// Small files, each on a connection of its own.
-pub fn newcomers(address: SocketAddr, processes: &Processes, length: Duration) -> Outcome<Window> {
+/// Requests for a small file, each on a new connection.
+pub fn new_connections(address: SocketAddr, processes: &Processes, length: Duration) -> Outcome<Window> {
     let request = request(SMALL, address, "Connection: close\r\n");
-    let come = || -> io::Result<TcpStream> {
+    let open = || -> io::Result<TcpStream> {
         let mut stream = connect(address, &Options::default())?;
         stream.write_all(&request)?;
         Ok(stream)
     };
     let mut sink = vec![0; DISCARD];
-    let mut crowd = Crowd::new()?;
+    let mut poller = Poller::new()?;
     let mut clients = Vec::new();
     for number in 0..CONNECTIONS {
-        clients.push((come()?, 0));
-        crowd.add(&clients[number].0, number)?;
+        clients.push((open()?, 0));
+        poller.add(&clients[number].0, number)?;
     }
     let warm = Instant::now() + WARM_UP;
     let mut window = None;
     let mut served = 0;
     loop {
-        // Borrowed from the crowd, which newcomers join below.
-        let ready: Vec<usize> = crowd.ready()?.collect();
+        // Collected, because connections are added below.
+        let ready: Vec<usize> = poller.ready()?.collect();
         for number in ready {
             let (stream, taken) = &mut clients[number];
             match discard(stream, &mut sink, DISCARD, RecvFlags::DONTWAIT)? {
                 None => {}
                 Some(0) if *taken > SMALL_SIZE => {
                     served += 1;
-                    // The old connection leaves the crowd with its descriptor.
-                    clients[number] = (come()?, 0);
-                    crowd.add(&clients[number].0, number)?;
+                    // epoll forgets the old connection when its descriptor is closed.
+                    clients[number] = (open()?, 0);
+                    poller.add(&clients[number].0, number)?;
                 }
-                Some(0) => return Err("an answer was cut".into()),
+                Some(0) => return Err("a response was incomplete".into()),
                 Some(read) => *taken += read,
             }
         }
@@ -387,34 +387,34 @@ pub fn newcomers(address: SocketAddr, processes: &Processes, length: Duration) -
     }
 }
 
-/// Seeks beside viewers without a pause.
+/// Seeks beside continuous streams.
 #[derive(Debug)]
 pub struct Seeks {
-    /// What those viewers took meanwhile, in bytes.
+    /// The bytes of those streams.
     pub window: Window,
-    /// From the wish to connect to the first byte: half of the seeks took no longer, in seconds.
+    /// The median time from connecting to the first byte, in seconds.
     pub p50: f64,
-    /// The longest.
+    /// The longest time.
     pub worst: f64,
 }
 
-/// Seeks, one after the other, each on a connection of its own, while `streams` others take all they can.
+/// Seeks, one after the other, each on a new connection, while `streams` clients read as fast as they can.
 pub fn seeks(address: SocketAddr, processes: &Processes, streams: usize, count: usize) -> Outcome<Seeks> {
-    let (taken, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (received, over) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        let audience = scope.spawn(|| drain(address, streams, &taken, &over));
+        let streaming = scope.spawn(|| read_streams(address, streams, &received, &over));
         thread::sleep(WARM_UP);
-        let before = taken.load(Ordering::Relaxed);
+        let before = received.load(Ordering::Relaxed);
         let window = Window::open(processes);
         let mut positions = Positions::new();
         let mut seek = || -> Outcome<f64> {
-            let wish = Instant::now();
+            let started = Instant::now();
             let mut stream = connect(address, &Options::default())?;
             stream.write_all(&range_request(address, positions.next(), None))?;
             let mut first = [0; 12];
             stream.read_exact(&mut first)?;
             match &first {
-                b"HTTP/1.1 206" => Ok(wish.elapsed().as_secs_f64()),
+                b"HTTP/1.1 206" => Ok(started.elapsed().as_secs_f64()),
                 _ => Err("a seek failed".into()),
             }
         };
@@ -427,43 +427,43 @@ pub fn seeks(address: SocketAddr, processes: &Processes, streams: usize, count: 
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let window = Window::close(window, processes, taken.load(Ordering::Relaxed) - before);
+        let window = Window::close(window, processes, received.load(Ordering::Relaxed) - before);
         over.store(true, Ordering::Relaxed);
-        audience.join().map_err(|_| "a client panicked")??;
+        streaming.join().map_err(|_| "a client panicked")??;
         failure?;
         took.sort_unstable_by(f64::total_cmp);
         Ok(Seeks { window, p50: quantile(&took, 0.5), worst: quantile(&took, 1.0) })
     })
 }
 
-/// `streams` viewers without a pause on one thread, until it is over.
-fn drain(address: SocketAddr, streams: usize, taken: &AtomicU64, over: &AtomicBool) -> Outcome<()> {
+/// Reads `streams` streams without a pause on one thread, until `over`.
+fn read_streams(address: SocketAddr, streams: usize, received: &AtomicU64, over: &AtomicBool) -> Outcome<()> {
     let start = || -> io::Result<(TcpStream, u64)> {
         let mut stream = connect(address, &Options::default())?;
         stream.write_all(&range_request(address, 0, None))?;
         Ok((stream, 0))
     };
-    let mut crowd = Crowd::new()?;
+    let mut poller = Poller::new()?;
     let mut viewers = Vec::new();
     for number in 0..streams {
         viewers.push(start()?);
-        crowd.add(&viewers[number].0, number)?;
+        poller.add(&viewers[number].0, number)?;
     }
     let mut sink = vec![0; DISCARD];
     while !over.load(Ordering::Relaxed) {
-        let ready: Vec<usize> = crowd.ready()?.collect();
+        let ready: Vec<usize> = poller.ready()?.collect();
         for number in ready {
             let (stream, seen) = &mut viewers[number];
             match discard(stream, &mut sink, DISCARD, RecvFlags::DONTWAIT)? {
                 None => {}
-                Some(0) => return Err("a stream was cut".into()),
+                Some(0) => return Err("a stream was incomplete".into()),
                 Some(read) => {
                     *seen += read as u64;
-                    taken.fetch_add(read as u64, Ordering::Relaxed);
-                    // With its head it is longer than the film.
+                    received.fetch_add(read as u64, Ordering::Relaxed);
+                    // A whole response, which includes the head, is longer than the film.
                     if *seen > FILM_SIZE {
                         viewers[number] = start()?;
-                        crowd.add(&viewers[number].0, number)?;
+                        poller.add(&viewers[number].0, number)?;
                     }
                 }
             }
@@ -472,30 +472,30 @@ fn drain(address: SocketAddr, streams: usize, taken: &AtomicU64, over: &AtomicBo
     Ok(())
 }
 
-/// Streams of a film that has to be read from its disk.
+/// Streams of a film that is read from the disk.
 #[derive(Debug)]
 pub struct Cold {
-    /// Bytes in a second, all streams together.
+    /// Bytes per second, of all streams together.
     pub rate: f64,
-    /// From the wish to connect to the first byte: half of the streams took no longer, in seconds.
+    /// The median time from connecting to the first byte, in seconds.
     pub p50: f64,
-    /// The longest.
+    /// The longest time.
     pub worst: f64,
 }
 
-/// `streams` viewers, each of its own part of `film`, of which nothing is in the page cache at first.
+/// `streams` clients, each reading its own part of `film`, which is not in the page cache.
 pub fn cold(address: SocketAddr, film: &Path, streams: u64) -> Outcome<Cold> {
     let file = File::open(film)?;
-    // Where the folder is a file system in memory this does nothing, and the figures are those of a warm film.
+    // On tmpfs this does nothing, and the film stays in memory.
     rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
     let begun = Instant::now();
     let part = FILM_SIZE / streams;
     let watch = |number: u64| -> Outcome<f64> {
-        let wish = Instant::now();
+        let started = Instant::now();
         let mut stream = connect(address, &Options::default())?;
         stream.write_all(&range_request(address, number * part, Some((number + 1) * part - 1)))?;
         let (_, length, mut taken) = read_head(&stream, 206)?;
-        let first_byte = wish.elapsed().as_secs_f64();
+        let first_byte = started.elapsed().as_secs_f64();
         let mut sink = vec![0; DISCARD];
         while taken < length as usize {
             taken +=
@@ -508,29 +508,29 @@ pub fn cold(address: SocketAddr, film: &Path, streams: u64) -> Outcome<Cold> {
         viewers.into_iter().map(|viewer| viewer.join().map_err(|_| "a client panicked")?).collect::<Outcome<Vec<f64>>>()
     })?;
     let rate = (part * streams) as f64 / begun.elapsed().as_secs_f64();
-    // Whoever is measured next finds it as it was.
+    // Back into the page cache, for the next measurement.
     io::copy(&mut &file, &mut io::sink())?;
     first_bytes.sort_unstable_by(f64::total_cmp);
     Ok(Cold { rate, p50: quantile(&first_bytes, 0.5), worst: quantile(&first_bytes, 1.0) })
 }
 
-/// Viewers who take what their film's rate asks for.
+/// Viewers who read at the rate of their film.
 #[derive(Debug)]
 pub struct Viewers {
-    /// How many had 95 % of it or more.
+    /// How many received at least 95 % of that rate.
     pub at_full_rate: usize,
-    /// Bytes, and what they cost.
+    /// The bytes, and their cost.
     pub window: Window,
-    /// The server's memory while all of them were there, in bytes.
+    /// The server's memory while all of them are connected, in bytes.
     pub memory: u64,
-    /// And its threads.
+    /// The number of its threads then.
     pub threads: u64,
 }
 
-/// Bytes that a viewer takes at a time.
-const SIP: f64 = 25_000.0;
+/// Bytes that a viewer reads at a time.
+const READ_SIZE: f64 = 25_000.0;
 
-/// A viewer's receive buffer: what a socket has by default, and it doesn't grow beyond it.
+/// A viewer's receive buffer: the default size, fixed.
 const VIEWERS_BUFFER: usize = 64 * 1024;
 
 /// `count` viewers of `bits` a second each, for `length`.
@@ -543,38 +543,38 @@ pub fn viewers(
 ) -> Outcome<Viewers> {
     let rate = bits / 8.0;
     let options = Options { segment: None, buffer: Some(VIEWERS_BUFFER) };
-    let mut audience = Vec::with_capacity(count);
+    let mut clients = Vec::with_capacity(count);
     for number in 0..count {
         let mut stream = connect(address, &options)?;
         let first = number as u64 * 4096 % (FILM_SIZE / 2);
         stream.write_all(&range_request(address, first, None))?;
-        audience.push((stream, 0));
+        clients.push((stream, 0));
     }
     let window = Window::open(processes);
-    let tick = Duration::from_secs_f64(SIP / rate);
+    let tick = Duration::from_secs_f64(READ_SIZE / rate);
     let ticks = (length.as_secs_f64() / tick.as_secs_f64()).ceil() as u32;
     let mut sink = vec![0; DISCARD];
-    // They sip in turns, spread over the tick. Who found too little takes more the next time.
+    // They read in turns, spread over the tick. One that found too few bytes reads more the next time.
     for round in 1..=ticks {
-        for (number, (stream, taken)) in audience.iter_mut().enumerate() {
+        for (number, (stream, taken)) in clients.iter_mut().enumerate() {
             let at = tick * round + tick.mul_f64(number as f64 / count as f64);
             if let Some(early) = at.checked_sub(window.0.elapsed())
                 && early > Duration::from_millis(1)
             {
                 thread::sleep(early);
             }
-            let due = (SIP * f64::from(round)) as usize - *taken;
+            let due = (READ_SIZE * f64::from(round)) as usize - *taken;
             match discard(stream, &mut sink, due, RecvFlags::DONTWAIT)? {
-                Some(0) if due > 0 => return Err("a viewer was cut".into()),
+                Some(0) if due > 0 => return Err("a viewer was disconnected".into()),
                 read => *taken += read.unwrap_or(0),
             }
         }
     }
     let late = window.0.elapsed().as_secs_f64() / (tick * (ticks + 1)).as_secs_f64();
-    let total: usize = audience.iter().map(|(_, taken)| taken).sum();
-    let full = SIP * f64::from(ticks) * 0.95 * late;
+    let total: usize = clients.iter().map(|(_, taken)| taken).sum();
+    let full = READ_SIZE * f64::from(ticks) * 0.95 * late;
     Ok(Viewers {
-        at_full_rate: audience.iter().filter(|(_, taken)| *taken as f64 >= full).count(),
+        at_full_rate: clients.iter().filter(|(_, taken)| *taken as f64 >= full).count(),
         window: Window::close(window, processes, total as u64),
         memory: processes.memory(),
         threads: processes.threads(),

@@ -1,25 +1,25 @@
-//! filmstrip beside the servers that people would run instead: one machine, one folder, the same clients.
+//! Compares filmstrip with other servers: one machine, one folder, the same clients.
 //!
-//! The servers that are installed are started on loopback (and at the end of a cable that is none) and measured in turns, round by round, so that whatever else
-//! the machine does meanwhile meets all of them; what counts is the ratio within a round. Markdown goes to stdout,
-//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` says how many rounds there are (5), and words after
-//! `cargo bench --bench compare --` which tables are wanted (`viewers`). Where `FILMSTRIP_BENCH_AGAINST` is the path of an
-//! earlier build of filmstrip, that one runs too, and `× before` is the ratio to it.
+//! The installed servers are started on loopback, and behind a veth pair. They are measured in turns, round by round,
+//! so that other load on the machine affects all of them; compare the ratios within a round. Markdown goes to stdout,
+//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` sets the number of rounds (5). Words after
+//! `cargo bench --bench compare --` select tables by their titles (`viewers`). If `FILMSTRIP_BENCH_AGAINST` is the path
+//! of an earlier build of filmstrip, that build runs too, and `× before` is the ratio to it.
 //!
-//! | room | what it is for |
+//! | module | contents |
 //! |---|---|
-//! | `rounds` | everybody in turns |
-//! | `data` | the folder that everybody serves |
-//! | `servers` | how each server is started, and ended |
-//! | `ethernet` | a cable to them, where loopback isn't what is meant |
-//! | `bare` | the least that a server of this shape can do: the limit |
+//! | `rounds` | the order of the measurements |
+//! | `data` | the folder that all servers serve |
+//! | `servers` | starting and stopping each server |
+//! | `ethernet` | the veth pair |
+//! | `bare` | a minimal server with a thread per connection: the upper bound |
 //! | `load` | the clients |
-//! | `measure` | what is measured, and what the system says of a server's processes |
+//! | `measure` | what is measured; processor time and memory of a server's processes |
 //! | `report` | medians, ratios, tables |
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark finds is printed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
-// What is measured here is what Linux says of its processes (proc(5)), by clients that use its epoll.
+// The figures come from proc(5), and the clients use epoll.
 #[cfg(target_os = "linux")]
 mod bare;
 #[cfg(target_os = "linux")]
@@ -42,8 +42,8 @@ fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bare::ARGUMENT, folder, address] => bare::serve(folder, address),
-        // cargo's own word is the last one. `cargo test --all-targets` runs this too, and wants no figures.
-        [ref wanted @ .., "--bench"] => rounds::compare(wanted),
+        // cargo passes `--bench` last. `cargo test --all-targets` runs this too, without it.
+        [ref words @ .., "--bench"] => rounds::compare(words),
         _ => Ok(()),
     };
     match outcome {
@@ -57,5 +57,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("compare: this comparison needs Linux");
+    eprintln!("compare: this benchmark needs Linux");
 }

@@ -1,4 +1,4 @@
-//! What is measured, and what the system says of a server's processes (proc(5)).
+//! What is measured; processor time and memory of a server's processes, from proc(5).
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,56 +11,56 @@ use crate::report::Column;
 use crate::rounds::Outcome;
 use crate::servers::{Candidate, Running};
 
-/// How long one figure is taken.
+/// How long one measurement takes.
 const LENGTH: Duration = Duration::from_millis(800);
 
-/// How long viewers watch.
-const FILM_NIGHT: Duration = Duration::from_secs(4);
+/// How long the viewers read.
+const VIEWING_TIME: Duration = Duration::from_secs(4);
 
-/// What a client that announces Ethernet's segment size gets is 1448 bytes a segment, with TCP's time stamps.
+/// Ethernet's maximum segment size. With TCP timestamps, a segment has 1448 bytes.
 const ETHERNET: u32 = 1460;
 
 const GB: f64 = 1e9;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// One thing that is measured: a table.
+/// One measurement, which becomes one table.
 pub struct Measure {
     /// The table's heading.
     pub title: &'static str,
-    /// What the figures are.
+    /// The table's columns.
     pub columns: &'static [Column],
-    /// In which rounds.
+    /// The rounds in which it is measured.
     pub rounds: Rounds,
-    /// On a server that was started for it.
+    /// Whether a new server is started for each measurement.
     pub fresh: bool,
-    /// Where the servers are.
-    pub place: Place,
-    /// Whether the limit of the shape has a row.
+    /// The network between clients and servers.
+    pub network: Network,
+    /// Whether the bare loop has a row.
     pub with_bare: bool,
-    /// Takes the columns' figures once.
+    /// Measures one value per column.
     pub take: fn(&Running) -> Outcome<Vec<f64>>,
 }
 
-/// Where servers are.
+/// The network between clients and servers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// On loopback.
-    Here,
-    /// At the far end of a cable.
-    Cable,
+pub enum Network {
+    /// The loopback interface.
+    Loopback,
+    /// A veth pair.
+    Veth,
 }
 
-/// In which rounds something is measured.
+/// The rounds in which something is measured.
 #[derive(Clone, Copy)]
 pub enum Rounds {
-    /// In each.
+    /// All of them.
     All,
-    /// In half of them, since it takes long.
+    /// Half of them, because the measurement takes long.
     Half,
 }
 
 impl Rounds {
-    /// How many of `all` these are.
+    /// The number of rounds, of `all`.
     pub fn of(self, all: usize) -> usize {
         match self {
             Self::All => all,
@@ -71,7 +71,7 @@ impl Rounds {
 
 impl Measure {
     /// Whether `candidate` has a row.
-    pub fn concerns(&self, candidate: &Candidate) -> bool {
+    pub fn includes(&self, candidate: &Candidate) -> bool {
         self.with_bare || !candidate.is_bare()
     }
 }
@@ -90,13 +90,13 @@ const VIEWERS: &[Column] = &[
     Column::ratio("CPU-s/GB", 2),
 ];
 
-/// Everything, in the order of the report.
+/// All measurements, in the order of the report.
 pub const MEASURES: &[Measure] = &[
     steady("One stream", BULK, |server| bulk(server, 1, None)),
     steady("Four streams", BULK, |server| bulk(server, 4, None)),
     steady("One stream, Ethernet-size segments", BULK, |server| bulk(server, 1, Some(ETHERNET))),
     Measure {
-        place: Place::Cable,
+        network: Network::Veth,
         ..steady("One stream over a veth pair at MTU 1500", BULK, |server| bulk(server, 1, None))
     },
     steady("Ranges of 1 KiB, 32 kept connections", RANGES, |server| ranges(server, 1024)),
@@ -105,7 +105,7 @@ pub const MEASURES: &[Measure] = &[
         "New connections, 1 KiB each",
         &[Column::ratio("connections/s", 0), Column::ratio("CPU µs each", 1)],
         |server| {
-            let window = load::newcomers(server.address, &server.processes(), LENGTH)?;
+            let window = load::new_connections(server.address, &server.processes(), LENGTH)?;
             Ok(vec![window.rate(), window.cost() * 1e6])
         },
     ),
@@ -143,7 +143,7 @@ pub const MEASURES: &[Measure] = &[
 ];
 
 const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
-    Measure { title, columns, rounds: Rounds::All, fresh: false, place: Place::Here, with_bare: true, take }
+    Measure { title, columns, rounds: Rounds::All, fresh: false, network: Network::Loopback, with_bare: true, take }
 }
 
 const fn fresh(
@@ -152,7 +152,7 @@ const fn fresh(
     columns: &'static [Column],
     take: fn(&Running) -> Outcome<Vec<f64>>,
 ) -> Measure {
-    Measure { title, columns, rounds, fresh: true, place: Place::Here, with_bare: false, take }
+    Measure { title, columns, rounds, fresh: true, network: Network::Loopback, with_bare: false, take }
 }
 
 fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f64>> {
@@ -166,16 +166,16 @@ fn ranges(server: &Running, size: u64) -> Outcome<Vec<f64>> {
 }
 
 fn viewers(server: &Running, count: usize, bits: f64) -> Outcome<Vec<f64>> {
-    let viewers = load::viewers(server.address, &server.processes(), count, bits, FILM_NIGHT)?;
+    let viewers = load::viewers(server.address, &server.processes(), count, bits, VIEWING_TIME)?;
     let memory = viewers.memory as f64 / MIB;
     Ok(vec![viewers.at_full_rate as f64, memory, viewers.threads as f64, viewers.window.cost() * GB])
 }
 
-/// A server's processes: the one that was started first, and those below it.
+/// A server's processes: the first one and its descendants.
 pub struct Processes(Vec<u32>);
 
 impl Processes {
-    /// `root` and every process below it.
+    /// `root` and its descendants.
     pub fn below(root: u32) -> Self {
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -194,7 +194,7 @@ impl Processes {
         Self(found)
     }
 
-    /// What they have used of the processors, in user mode and in the kernel.
+    /// Their processor time, in user mode and in the kernel.
     pub fn cpu_seconds(&self) -> f64 {
         let ticks = |process: &u32| {
             let fields = stat(*process)?;
@@ -203,17 +203,17 @@ impl Processes {
         self.0.iter().filter_map(ticks).sum::<u64>() as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 
-    /// Their memory in bytes, each page divided by how many share it.
+    /// Their memory in bytes. A shared page is divided by the number of processes that share it (PSS).
     pub fn memory(&self) -> u64 {
         self.0.iter().filter_map(|process| field(*process, "smaps_rollup", "Pss:")).sum::<u64>() * 1024
     }
 
-    /// Their threads.
+    /// The number of their threads.
     pub fn threads(&self) -> u64 {
         self.0.iter().filter_map(|process| field(*process, "status", "Threads:")).sum()
     }
 
-    /// Ends all but the first, which is the caller's child.
+    /// Kills all but the first, which is the caller's child.
     pub fn kill_children(&self) {
         for process in self.0.iter().skip(1) {
             if let Some(process) = i32::try_from(*process).ok().and_then(Pid::from_raw) {
@@ -223,42 +223,42 @@ impl Processes {
     }
 }
 
-/// `/proc/<pid>/stat` from the third field on: what is before may hold anything, a space too.
+/// `/proc/<pid>/stat` from the third field on. The second one may contain spaces.
 fn stat(process: u32) -> Option<Vec<String>> {
     let line = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, fields) = line.rsplit_once(") ")?;
     Some(fields.split_whitespace().map(str::to_owned).collect())
 }
 
-/// The number behind `name` in one of a process's files.
+/// The number after `name` in a file of the process in `/proc`.
 fn field(process: u32, file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// What the processors have done since the machine started, in ticks.
+/// Processor time of the machine since it started, in ticks.
 pub struct Machine {
     busy: u64,
     idle: u64,
-    /// What this process used, and its children that have ended.
+    /// That of this process and its children that have ended.
     ours: u64,
 }
 
 impl Machine {
-    /// As it is now.
+    /// The current values.
     pub fn now() -> Self {
         let text = fs::read_to_string("/proc/stat").unwrap_or_default();
         let line = text.lines().next().unwrap_or_default();
         let ticks: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
-        // user, nice, system, idle, waiting for a disk, interrupts, soft interrupts, stolen; the rest is counted there.
+        // user, nice, system, idle, iowait, irq, softirq, steal; the rest is included in these.
         let sum = |from: std::ops::Range<usize>| ticks.get(from).into_iter().flatten().sum::<u64>();
         let own = stat(std::process::id()).unwrap_or_default();
         let ours = own.get(11..15).into_iter().flatten().flat_map(|ticks| ticks.parse::<u64>()).sum();
         Self { busy: sum(0..3) + sum(5..8), idle: sum(3..5), ours }
     }
 
-    /// The part of the processors that was used by others than this process and its children.
+    /// The share of processor time that other processes used.
     pub fn share_of_others_since(&self, before: &Self) -> f64 {
         let (busy, idle) = (self.busy - before.busy, self.idle - before.idle);
         busy.saturating_sub(self.ours - before.ours) as f64 / (busy + idle).max(1) as f64

@@ -1,4 +1,4 @@
-//! Figures as Markdown: the median of the rounds, and the median of the ratios to a peer of the same round.
+//! The results as Markdown: the median of the rounds, and the median of the ratios to another server in the same round.
 
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::measure::Measure;
 use crate::servers::{BARE, BEFORE, Candidate, PEER, Running};
 
-/// What a figure is.
+/// A column of a table.
 #[derive(Clone, Copy)]
 pub struct Column {
     title: &'static str,
@@ -15,34 +15,34 @@ pub struct Column {
 }
 
 impl Column {
-    /// A figure whose ratio to the peers is shown.
+    /// A column with ratios to the peers.
     pub const fn ratio(title: &'static str, decimals: usize) -> Self {
         Self { title, decimals, ratio: true }
     }
 
-    /// A figure that stands for itself.
+    /// A column without ratios.
     pub const fn plain(title: &'static str, decimals: usize) -> Self {
         Self { title, decimals, ratio: false }
     }
 }
 
-/// One measure's figures.
+/// The results of one measurement.
 pub struct Table {
     title: &'static str,
     columns: &'static [Column],
-    /// Those that ratios are to, of those who are there; [`BEFORE`] is each row's own earlier build.
+    /// The servers that the ratios refer to; [`BEFORE`] is each row's own earlier build.
     peers: Vec<&'static str>,
     rows: Vec<Row>,
 }
 
 struct Row {
     server: &'static str,
-    /// The round, and its figures.
+    /// The round, and a value per column.
     figures: Vec<(usize, Vec<f64>)>,
 }
 
 impl Row {
-    /// Whether this is the row that `row` is compared with as `peer`.
+    /// Whether the ratio of `row` to `peer` refers to this row.
     fn is_peer(&self, peer: &str, row: &Self) -> bool {
         match peer {
             BEFORE => self.server == format!("{}, {BEFORE}", row.server),
@@ -52,20 +52,20 @@ impl Row {
 }
 
 impl Table {
-    /// An empty one, with a row for each of `field` that the measure concerns.
-    pub fn new(measure: &Measure, field: &[(Candidate, Running)]) -> Self {
-        let servers = field.iter().map(|(candidate, _)| candidate).filter(|candidate| measure.concerns(candidate));
+    /// An empty table with a row for each server that `measure` includes.
+    pub fn new(measure: &Measure, servers: &[(Candidate, Running)]) -> Self {
+        let servers = servers.iter().map(|(candidate, _)| candidate).filter(|candidate| measure.includes(candidate));
         let rows: Vec<Row> = servers.map(|server| Row { server: server.name, figures: Vec::new() }).collect();
-        let there = |peer: &&str| rows.iter().any(|row| rows.iter().any(|other| other.is_peer(peer, row)));
+        let is_known = |peer: &&str| rows.iter().any(|row| rows.iter().any(|other| other.is_peer(peer, row)));
         Self {
             title: measure.title,
             columns: measure.columns,
-            peers: [BEFORE, PEER, BARE].into_iter().filter(there).collect(),
+            peers: [BEFORE, PEER, BARE].into_iter().filter(is_known).collect(),
             rows,
         }
     }
 
-    /// One server's figures of one round.
+    /// Adds the values of one server in one round.
     pub fn add(&mut self, round: usize, server: &str, figures: Vec<f64>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.server == server) {
             row.figures.push((round, figures));
@@ -76,7 +76,7 @@ impl Table {
         median(row.figures.iter().map(|(_, figures)| figures[column]))
     }
 
-    /// The median of the ratios to `peer` in the rounds that both have.
+    /// The median of the ratios to `peer`, in the rounds in which both were measured.
     fn ratio(&self, row: &Row, column: usize, peer: &str) -> f64 {
         let Some(peer) = self.rows.iter().find(|other| other.is_peer(peer, row)) else { return f64::NAN };
         let of_peer = |round| peer.figures.iter().find(|(of, _)| *of == round).map(|(_, figures)| figures[column]);
@@ -109,7 +109,7 @@ impl Display for Table {
     }
 }
 
-/// What isn't known is a dash.
+/// A number, or a dash if it is unknown.
 fn figure(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { "–".into() }
 }
@@ -124,17 +124,18 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// What a reader has to know. `others`: the part of the processors that was used by nobody here.
+/// Explains the tables. `others`: the share of processor time that other processes used.
 pub fn preamble(rounds: usize, took: Duration, others: f64) -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
     format!(
-        "Each figure is the median of {rounds} rounds (viewers: of {half}), each ratio the median of those within a round; \
-         {took:.0?} in all. {processors} processors, which the clients share; others used {others:.0} % of them meanwhile \
-         (above 5 %, believe the CPU columns rather than the rates). Congestion control: {control}. Nobody writes an access \
-         log: filmstrip runs with `RUST_LOG=warn`. GB are 10^9 bytes. CPU is the server's own, in user mode and in the \
-         kernel; memory is the sum of its processes' proportional shares (PSS). The bare loop is the limit of the shape: \
-         read 4096 bytes, send 4096 bytes, a thread for each connection, nothing checked.\n",
+        "Each value is the median of {rounds} rounds (viewers: of {half}), each ratio the median of the ratios within \
+         a round; {took:.0?} in all. {processors} processors, shared with the clients; other processes used \
+         {others:.0} % of them (above 5 %, trust the CPU columns rather than the rates). Congestion control: \
+         {control}. No server writes an access log: filmstrip runs with `RUST_LOG=warn`. 1 GB is 10^9 bytes. CPU is \
+         the processor time of the server, in user mode and in the kernel; memory is the sum of the proportional set \
+         sizes (PSS) of its processes. The bare loop is the upper bound: read 4096 bytes, send 4096 bytes, a thread \
+         per connection, no checks.\n",
         half = rounds.div_ceil(2),
         others = others * 100.0,
         control = control.trim(),

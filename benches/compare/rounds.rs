@@ -1,6 +1,6 @@
-//! The rounds: everybody is measured in turns, and a failure costs one figure.
+//! The rounds: the servers are measured in turns, and a failure affects one measurement.
 //!
-//! A signal to stop ends the measuring, and then, as every other way out, the servers and the folder.
+//! SIGINT or SIGTERM ends the benchmark; the servers are stopped and the folder is removed.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::data::Data;
-use crate::ethernet::Cable;
+use crate::ethernet::Veth;
 use crate::load;
-use crate::measure::{MEASURES, Machine, Measure, Place};
+use crate::measure::{MEASURES, Machine, Measure, Network};
 use crate::report::{self, Table};
 use crate::servers::{self, Candidate, Running};
 
-/// Errors cross threads here, and end one figure or everything.
+/// An error ends one measurement or the benchmark, and may come from another thread.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What the figure before leaves behind, connections that close above all, is done by then.
+/// A pause between measurements, in which the connections of the previous one close.
 const REST: Duration = Duration::from_millis(50);
 
-/// Measures everybody who is there, and prints what came of it: everything whose title has a word of `wanted` in it, or
-/// all of it where none is.
-pub fn compare(wanted: &[&str]) -> Outcome<()> {
+/// Measures all installed servers and prints the tables: those whose title contains one of `words`, or all if there are
+/// no words.
+pub fn compare(words: &[&str]) -> Outcome<()> {
     let begun = Instant::now();
     let before = Machine::now();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -36,34 +36,37 @@ pub fn compare(wanted: &[&str]) -> Outcome<()> {
     let rounds = std::env::var("FILMSTRIP_BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse::<usize>())?.max(1);
     let data = Data::make()?;
     let mut notes = Vec::new();
-    let is_wanted = |measure: &&Measure| wanted.is_empty() || wanted.iter().any(|word| measure.title.contains(word));
-    let mut measures: Vec<&Measure> = MEASURES.iter().filter(is_wanted).collect();
-    let here = field(&data, None, &mut notes);
-    let cable = match measures.iter().any(|measure| measure.place == Place::Cable).then(Cable::lay).transpose() {
-        Ok(cable) => cable,
+    let is_selected = |measure: &&Measure| words.is_empty() || words.iter().any(|word| measure.title.contains(word));
+    let mut measures: Vec<&Measure> = MEASURES.iter().filter(is_selected).collect();
+    let on_loopback = start_all(&data, None, &mut notes);
+    let veth = match measures.iter().any(|measure| measure.network == Network::Veth).then(Veth::create).transpose() {
+        Ok(veth) => veth,
         Err(reason) => {
-            notes.push(format!("There is no cable: {reason}."));
-            measures.retain(|measure| measure.place != Place::Cable);
+            notes.push(format!("There is no veth pair: {reason}."));
+            measures.retain(|measure| measure.network != Network::Veth);
             None
         }
     };
-    let there = cable.as_ref().map_or(Vec::new(), |cable| field(&data, Some(cable), &mut notes));
-    let field_of = |measure: &Measure| if measure.place == Place::Cable { &there } else { &here };
-    let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, field_of(measure))).collect();
+    let behind_veth = veth.as_ref().map_or(Vec::new(), |veth| start_all(&data, Some(veth), &mut notes));
+    let servers_of = |measure: &Measure| match measure.network {
+        Network::Loopback => &on_loopback,
+        Network::Veth => &behind_veth,
+    };
+    let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, servers_of(measure))).collect();
     for round in 0..rounds {
         for (measure, table) in measures.iter().zip(&mut tables) {
             if round < measure.rounds.of(rounds) {
                 eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
-                take(measure, table, round, field_of(measure), &data, &mut notes);
+                take(measure, table, round, servers_of(measure), &data, &mut notes);
                 if interrupted.load(Ordering::Relaxed) {
                     return Err("interrupted".into());
                 }
             }
         }
     }
-    // What the servers used counts as ours once they have ended.
-    drop((here, there, cable));
-    println!("# filmstrip side by side\n");
+    // The processor time of the servers counts as this process's once they have ended.
+    drop((on_loopback, behind_veth, veth));
+    println!("# filmstrip and other servers\n");
     println!("{}", report::preamble(rounds, begun.elapsed(), Machine::now().share_of_others_since(&before)));
     for note in notes {
         println!("- {note}");
@@ -74,30 +77,30 @@ pub fn compare(wanted: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Everybody who is there, started.
-fn field(data: &Data, cable: Option<&Cable>, notes: &mut Vec<String>) -> Vec<(Candidate, Running)> {
-    let mut field = Vec::new();
+/// Starts all installed servers.
+fn start_all(data: &Data, veth: Option<&Veth>, notes: &mut Vec<String>) -> Vec<(Candidate, Running)> {
+    let mut servers = Vec::new();
     for candidate in servers::candidates() {
-        match candidate.start(data, cable) {
-            Ok(running) => field.push((candidate, running)),
-            Err(reason) => notes.push(format!("{} is left out: {reason}.", candidate.name)),
+        match candidate.start(data, veth) {
+            Ok(running) => servers.push((candidate, running)),
+            Err(reason) => notes.push(format!("{} is omitted: {reason}.", candidate.name)),
         }
     }
-    field
+    servers
 }
 
-/// One figure of each server. One that fails costs a note and not the others' figures.
+/// Measures each server once. A failure becomes a note and does not affect the other servers.
 fn take(
     measure: &Measure,
     table: &mut Table,
     round: usize,
-    field: &[(Candidate, Running)],
+    servers: &[(Candidate, Running)],
     data: &Data,
     notes: &mut Vec<String>,
 ) {
-    // Nobody is always the first, whom the end of the measure before may still disturb.
-    let (late, early) = field.split_at(round % field.len().max(1));
-    let order = early.iter().chain(late).filter(|(candidate, _)| measure.concerns(candidate));
+    // The order rotates: the previous measurement may still disturb the first server.
+    let (late, early) = servers.split_at(round % servers.len().max(1));
+    let order = early.iter().chain(late).filter(|(candidate, _)| measure.includes(candidate));
     for (candidate, running) in order {
         thread::sleep(REST);
         let figures = match measure.fresh {

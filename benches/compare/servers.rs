@@ -1,8 +1,8 @@
-//! How each server is started, on loopback or at the end of a cable, over the same folder, and how it is ended.
+//! Starting and stopping each server, on loopback or behind a veth pair, with the same folder.
 //!
-//! Each runs in the foreground with its own files in a room of its own, without an access log (filmstrip with
-//! `RUST_LOG=warn`), and with bounds on connections that no measure reaches. Whatever happens, a server ends with the
-//! value that stands for it.
+//! Each runs in the foreground with its own files in a separate folder, without an access log (filmstrip with
+//! `RUST_LOG=warn`), and with connection limits that no measurement reaches. A server is stopped when its [`Running`]
+//! is dropped.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -14,30 +14,30 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::data::{Data, SMALL};
-use crate::ethernet::{self, Cable};
+use crate::ethernet::{self, Veth};
 use crate::measure::Processes;
 use crate::rounds::Outcome;
 use crate::{bare, load};
 
-/// Nothing that is measured needs as many connections.
+/// The connection limit of each server; no measurement reaches it.
 const CONNECTIONS: usize = 9000;
 
-/// A server that has not answered by then is left out.
+/// A server that has not responded by then is omitted.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the ratios are to.
+/// The server that the ratios refer to.
 pub const PEER: &str = "nginx";
 
-/// The row that is the limit of the shape.
+/// The row of the upper bound.
 pub const BARE: &str = "bare loop, 4 KiB";
 
-/// What the name of an earlier build's row ends with: `filmstrip, before`.
+/// The suffix of an earlier build's row: `filmstrip, before`.
 pub const BEFORE: &str = "before";
 
-/// filmstrip as it comes.
+/// filmstrip with default options.
 pub const DEFAULT: &str = "filmstrip";
 
-/// A server that may be there.
+/// A server that may be installed.
 pub struct Candidate {
     /// Its name in the tables.
     pub name: &'static str,
@@ -53,7 +53,7 @@ enum Kind {
     Caddy,
 }
 
-/// Everybody who may be there, in the tables' order.
+/// All servers, in the order of the tables' rows.
 pub fn candidates() -> Vec<Candidate> {
     let candidate = |name, kind| Candidate { name, kind };
     let mut all = vec![
@@ -75,12 +75,12 @@ pub fn candidates() -> Vec<Candidate> {
 }
 
 impl Candidate {
-    /// Whether this is the row that only shows a limit.
+    /// Whether this is the bare loop.
     pub fn is_bare(&self) -> bool {
         matches!(self.kind, Kind::Bare)
     }
 
-    /// The program's size in bytes, where it is one that people install.
+    /// The size of the program in bytes; `None` for the bare loop.
     pub fn program_size(&self) -> Option<u64> {
         let program = match &self.kind {
             Kind::Filmstrip(program, _) => program.clone(),
@@ -92,18 +92,18 @@ impl Candidate {
         fs::metadata(program).ok().map(|metadata| metadata.len())
     }
 
-    /// Starts it, at the far end of `cable` if there is one, and waits for its first answer.
+    /// Starts it, behind `veth` if there is one, and waits for its first response.
     ///
     /// # Errors
-    /// Why it isn't there, in half a sentence.
-    pub fn start(&self, data: &Data, cable: Option<&Cable>) -> Outcome<Running> {
-        let place = if cable.is_some() { "there" } else { "here" };
-        let room = data.room_for(&format!("{} {place}", self.name))?;
-        let address = SocketAddr::new(cable.map_or(Ipv4Addr::LOCALHOST.into(), |_| ethernet::ADDRESS), free_port()?);
-        let log = room.join("stderr");
-        let mut command = self.command(data, &room, address)?;
-        if let Some(cable) = cable {
-            command = cable.at_far_end(&command);
+    /// Why it can't be started, to follow a colon.
+    pub fn start(&self, data: &Data, veth: Option<&Veth>) -> Outcome<Running> {
+        let network = if veth.is_some() { "veth" } else { "loopback" };
+        let folder = data.server_folder(&format!("{} {network}", self.name))?;
+        let address = SocketAddr::new(veth.map_or(Ipv4Addr::LOCALHOST.into(), |_| ethernet::ADDRESS), free_port()?);
+        let log = folder.join("stderr");
+        let mut command = self.command(data, &folder, address)?;
+        if let Some(veth) = veth {
+            command = veth.in_namespace(&command);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let begun = Instant::now();
@@ -116,17 +116,17 @@ impl Candidate {
                 return Ok(running);
             }
             if running.child.try_wait()?.is_some() {
-                let complaint = fs::read_to_string(&log)?;
-                return Err(complaint.lines().next().unwrap_or("it ended without a word").into());
+                let messages = fs::read_to_string(&log)?;
+                return Err(messages.lines().next().unwrap_or("it ended without a message").into());
             }
             if begun.elapsed() > PATIENCE {
-                return Err("it did not answer".into());
+                return Err("it did not respond".into());
             }
             thread::sleep(Duration::from_micros(100));
         }
     }
 
-    fn command(&self, data: &Data, room: &Path, address: SocketAddr) -> Outcome<Command> {
+    fn command(&self, data: &Data, folder: &Path, address: SocketAddr) -> Outcome<Command> {
         let (ip, port) = (address.ip(), address.port());
         Ok(match &self.kind {
             Kind::Filmstrip(program, options) => {
@@ -143,14 +143,14 @@ impl Candidate {
                 command
             }
             Kind::Nginx => {
-                let configuration = room.join("nginx.conf");
-                fs::write(&configuration, nginx_configuration(&data.root(), room, address))?;
+                let configuration = folder.join("nginx.conf");
+                fs::write(&configuration, nginx_configuration(&data.root(), folder, address))?;
                 let mut command = Command::new(find("nginx")?);
-                command.args(["-e", "stderr", "-p"]).arg(room).arg("-c").arg(configuration);
+                command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(configuration);
                 command
             }
             Kind::Lighttpd => {
-                let configuration = room.join("lighttpd.conf");
+                let configuration = folder.join("lighttpd.conf");
                 fs::write(&configuration, lighttpd_configuration(&data.root(), ip, port))?;
                 let mut command = Command::new(find("lighttpd")?);
                 command.arg("-D").arg("-f").arg(configuration);
@@ -158,7 +158,7 @@ impl Candidate {
             }
             Kind::Caddy => {
                 let mut command = Command::new(find("caddy")?);
-                command.env("HOME", room).env("XDG_CONFIG_HOME", room).env("XDG_DATA_HOME", room);
+                command.env("HOME", folder).env("XDG_CONFIG_HOME", folder).env("XDG_DATA_HOME", folder);
                 command.args(["file-server", "--listen", &address.to_string(), "--root"]).arg(data.root());
                 command
             }
@@ -166,18 +166,18 @@ impl Candidate {
     }
 }
 
-/// `tcp_nopush` stays off: with it nginx was seen to stall for 43 ms on ranges of 64 KiB.
-fn nginx_configuration(root: &Path, room: &Path, address: SocketAddr) -> String {
-    // Started by root, its workers would be somebody who may not read the folder.
+/// `tcp_nopush` is off: with it nginx stalls for 43 ms on ranges of 64 KiB.
+fn nginx_configuration(root: &Path, folder: &Path, address: SocketAddr) -> String {
+    // Without this, the workers of an nginx started by root run as a user who may not read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
-    let temporary = |of: &str| format!("{of}_temp_path {}/{of};", room.display());
+    let temporary = |of: &str| format!("{of}_temp_path {}/{of};", folder.display());
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(temporary).join("\n    ");
     format!(
         "{user}
 daemon off;
 worker_processes 2;
 worker_rlimit_nofile 20000;
-pid {room}/pid;
+pid {folder}/pid;
 error_log stderr crit;
 events {{ worker_connections {CONNECTIONS}; }}
 http {{
@@ -190,7 +190,7 @@ http {{
     server {{ listen {address} backlog=4096; root {root}; }}
 }}
 ",
-        room = room.display(),
+        folder = folder.display(),
         root = root.display()
     )
 }
@@ -210,12 +210,12 @@ mimetype.assign = ( \".mp4\" => \"video/mp4\" )
     )
 }
 
-/// The program that is measured, built with this benchmark.
+/// The measured program, built with this benchmark.
 fn filmstrip() -> PathBuf {
     env!("CARGO_BIN_EXE_filmstrip").into()
 }
 
-/// A program of that name in `PATH`, or where Debian puts servers, which isn't in everybody's.
+/// The path of a program in `PATH`, or in the folders where Debian installs servers, which `PATH` may lack.
 fn find(program: &str) -> Outcome<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -225,26 +225,26 @@ fn find(program: &str) -> Outcome<PathBuf> {
         .ok_or_else(|| "it is not installed".into())
 }
 
-/// A port that was free a moment ago.
+/// A port that was free just now.
 fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// A server that answers.
+/// A running server.
 pub struct Running {
     child: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// From the start of the process to the first answer.
+    /// The time from starting the process to the first response.
     pub start_up: Duration,
     /// See [`Candidate::program_size`].
     pub program_size: Option<u64>,
-    /// The film that it serves.
+    /// The path of the film that it serves.
     pub film: PathBuf,
 }
 
 impl Running {
-    /// Its processes as they are now.
+    /// Its current processes.
     pub fn processes(&self) -> Processes {
         Processes::below(self.child.id())
     }
@@ -253,7 +253,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let processes = self.processes();
-        // The bare loop ends with its stdin.
+        // The bare loop ends when its stdin ends.
         drop(self.child.stdin.take());
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let until = Instant::now() + Duration::from_secs(2);
@@ -263,7 +263,7 @@ impl Drop for Running {
                 _ => return,
             }
         }
-        // The workers first: whose parent is still there, their numbers are still theirs.
+        // The workers first: while their parent lives, their process IDs are not reused.
         processes.kill_children();
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-// A folder of films that ffmpeg makes, and the filmstrip that serves it.
+// A folder of films made with ffmpeg, and a filmstrip process that serves it.
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,10 @@ function ffmpeg(...args) {
 
 const picture = (seconds) => ['-f', 'lavfi', '-i', `testsrc2=s=320x180:r=24:d=${seconds}`];
 const sound = (seconds) => ['-f', 'lavfi', '-i', `sine=f=440:d=${seconds}`];
-const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '24', '-c:a', 'aac', '-movflags', '+faststart'];
+const h264 = [
+  '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '24',
+  '-c:a', 'aac', '-movflags', '+faststart',
+];
 
 export function makeFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'filmstrip-browser-'));
@@ -34,9 +37,11 @@ export function makeFolder() {
   ffmpeg(...picture(20), ...sound(20), ...h264, at('Sample.mp4'));
   ffmpeg(...picture(3), ...sound(3), ...h264, at('Show/Episode 1.mp4'));
   // 110 s at 12 Mbit/s, nearly all of it filler: more than a browser reads ahead (Chromium some 25 MiB, Firefox 60 s).
-  const constant = ['-b:v', '12M', '-minrate', '12M', '-maxrate', '12M', '-bufsize', '12M', '-x264-params', 'nal-hrd=cbr:force-cfr=1'];
+  const constant = [
+    '-b:v', '12M', '-minrate', '12M', '-maxrate', '12M', '-bufsize', '12M', '-x264-params', 'nal-hrd=cbr:force-cfr=1',
+  ];
   ffmpeg(...picture(110), ...sound(110), ...h264, ...constant, at('Big.mp4'));
-  // A container, and a picture, that no browser decodes.
+  // A container and a video codec that no browser decodes.
   ffmpeg(...picture(2), '-c:v', 'mpeg4', at('Old.avi'));
   ffmpeg(...picture(2), ...sound(2), '-c:v', 'mpeg4', '-c:a', 'aac', at('Sound only.mp4'));
   ffmpeg(...picture(1), '-frames:v', '1', at('Sample.jpg'));
@@ -50,7 +55,7 @@ export function makeFolder() {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-// Starts a filmstrip and waits until it says where it listens.
+// Starts a filmstrip process and waits until it prints its address.
 export async function serve(folder, port = 0, options = []) {
   const process = spawn(BINARY, ['--port', String(port), ...options, folder], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
-// What a person does with the gallery and the player. The same for an address that browsers trust (127.0.0.1) and for
-// one that they don't (http://nas.test is no secure context) in Chromium; there in Firefox too, over WebDriver BiDi.
+// The gallery and the player as a person uses them: in Chromium at an address that is a secure context (127.0.0.1) and
+// at one that isn't (http://nas.test), and in Firefox at the latter, over WebDriver BiDi.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ import { HOSTILE, serve } from './fixtures.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE = 60_000;
-// What Chromium itself says of a connection that a test breaks.
+// Chromium's messages about a connection that a test breaks.
 const BROKEN = /ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET|CONTENT_LENGTH)/;
 const PROGRAMS = {
   chromium: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -38,17 +38,19 @@ export function suite(media, name, host) {
   const missing = !existsSync(PROGRAMS[name]) && !process.env.FILMSTRIP_TEST_ALL && `${PROGRAMS[name]} is not there`;
   describe(`${name} at http://${host}`, { skip: missing, concurrency: 1 }, () => {
     let server, browser, context, page;
-    // What must not happen in any test: errors in the console, requests to anybody else.
-    let complaints, tolerated;
+    // What must not happen in any test: errors in the console, requests to other hosts.
+    let problems, tolerated;
     const at = (path) => `http://${host}:${server.port}${path}`;
-    const film = (expression) => page.evaluate(`(() => { const film = document.getElementById('film'); return ${expression}; })()`);
-    // Asked from here: the page's policy forbids Playwright's own way to wait, which needs eval.
+    const film = (expression) =>
+      page.evaluate(`(() => { const film = document.getElementById('film'); return ${expression}; })()`);
+    // Polled from here: Playwright's waitForFunction needs eval, which the page's policy forbids.
     const until = async (expression) => {
       for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await pause(50)) {
         if (await film(expression).catch(() => false)) return;
       }
-      const state = '[film?.currentTime, film?.paused, film?.readyState, film?.networkState, film?.error?.message, document.body.innerText]';
-      assert.fail(`not in time: ${expression}; ${await film(state)}; ${complaints}`);
+      const values = ['currentTime', 'paused', 'readyState', 'networkState', 'error?.message'];
+      const state = `[${values.map((value) => `film?.${value}`)}, document.body.innerText]`;
+      assert.fail(`not in time: ${expression}; ${await film(state)}; ${problems}`);
     };
     const open = async (path) => assert.equal((await page.goto(at(path))).status(), 200, path);
 
@@ -66,25 +68,26 @@ export function suite(media, name, host) {
       context = await browser.newContext({ viewport: { width: 1280, height: 720 } });
       context.setDefaultTimeout(PATIENCE);
       page = await context.newPage();
-      complaints = [];
+      problems = [];
       tolerated = /^$/;
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
+      page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+      page.on('pageerror', (error) => problems.push(String(error)));
+      page.on('dialog', (dialog) => problems.push(`dialog: ${dialog.message()}`));
       context.on('request', (request) => {
-        if (new URL(request.url()).hostname !== host) complaints.push(`elsewhere: ${request.url()}`);
+        if (new URL(request.url()).hostname !== host) problems.push(`elsewhere: ${request.url()}`);
       });
     });
 
     afterEach(async () => {
       await context.close();
-      assert.deepEqual(complaints.filter((complaint) => !tolerated.test(complaint)), []);
+      assert.deepEqual(problems.filter((problem) => !tolerated.test(problem)), []);
     });
 
     test('the gallery lists, filters and enters a folder', async () => {
       await open('/');
       assert.equal(await page.evaluate('isSecureContext'), host !== 'nas.test');
-      assert.deepEqual(await page.locator('.listed b').allTextContents(), ['Hostile', 'Many', 'Show', 'Stream', 'Big', 'Old', 'Sample', 'Sound only']);
+      const names = ['Hostile', 'Many', 'Show', 'Stream', 'Big', 'Old', 'Sample', 'Sound only'];
+      assert.deepEqual(await page.locator('.listed b').allTextContents(), names);
       assert.equal(await page.locator('video').count(), 0);
       await page.keyboard.press('/');
       await page.keyboard.type('SAM');
@@ -117,20 +120,21 @@ export function suite(media, name, host) {
       await open('/');
       await page.getByRole('link', { name: /Sample/ }).click();
       await until('film.readyState > 0');
-      assert.equal(await film("film.querySelector('source').hasAttribute('type') || film.preload !== 'metadata'"), false);
+      const unexpected = "film.querySelector('source').hasAttribute('type') || film.preload !== 'metadata'";
+      assert.equal(await film(unexpected), false);
       await page.keyboard.press('k');
       await until('film.currentTime > 0.3 && !film.paused');
       await page.keyboard.press('8');
       await until('film.currentTime > 16.2 && !film.seeking');
       await page.keyboard.press(' ');
       await until('film.paused');
-      const left = await film('film.currentTime');
+      const position = await film('film.currentTime');
       await page.reload();
-      await until(`Math.abs(film.currentTime - ${left}) < 0.5`);
+      await until(`Math.abs(film.currentTime - ${position}) < 0.5`);
       assert.equal(await film('film.paused'), true);
       await page.goto(at('/'));
       const bar = page.locator('.listed progress');
-      assert.ok(Math.abs((await bar.evaluate((it) => it.value / it.max)) - left / 20) < 0.05);
+      assert.ok(Math.abs((await bar.evaluate((it) => it.value / it.max)) - position / 20) < 0.05);
       const row = page.getByRole('region', { name: 'Continue watching' }).or(page.locator('#continue'));
       assert.deepEqual(await row.locator('b').allTextContents(), ['Sample']);
       await row.getByRole('button', { name: 'Remove Sample' }).click();
@@ -138,14 +142,15 @@ export function suite(media, name, host) {
       assert.equal(await page.locator('progress').count(), 0);
     });
 
-    test('the next episode comes by itself, unless that is turned off', async () => {
+    test('the next episode starts automatically, unless that is turned off', async () => {
       await open('/watch/Show/Episode%201.mp4');
       await until('film.readyState > 0');
       await page.keyboard.press('k');
       await page.waitForURL(at('/watch/Show/Episode%202.mp4'));
       await until('!film.paused && film.currentTime > 0.2');
       assert.equal(await page.title(), 'Episode 2 \u00b7 filmstrip');
-      assert.equal(await page.evaluate("localStorage.getItem('filmstrip')"), '{}', 'what is finished is forgotten');
+      const stored = await page.evaluate("localStorage.getItem('filmstrip')");
+      assert.equal(stored, '{}', 'the position of a finished film is removed');
       await page.getByLabel('Autoplay next').uncheck();
       await until('film.ended');
       await page.reload();
@@ -160,7 +165,7 @@ export function suite(media, name, host) {
       await page.getByRole('heading', { name: 'episode 10' }).waitFor();
     });
 
-    test('every key does what the list says', async () => {
+    test('every key does what the list of keys says', async () => {
       await open('/watch/Sample.mp4');
       await until('film.readyState > 1');
       const reaches = async (key, expression) => {
@@ -187,14 +192,14 @@ export function suite(media, name, host) {
       await reaches('f', '!document.fullscreenElement');
       await reaches('?', "document.getElementById('keys').open");
       await page.keyboard.press('k');
-      assert.equal(await film('film.paused'), true, 'keys rest while the list is open');
+      assert.equal(await film('film.paused'), true, 'keys have no effect while the list is open');
       await page.getByRole('button', { name: 'Close' }).click();
       await until("!document.getElementById('keys').open");
-      // A button that has the focus keeps its space bar.
+      // The space bar activates a button that has the focus.
       await page.getByRole('button', { name: 'Keyboard' }).focus();
       await reaches(' ', "document.getElementById('keys').open");
       await reaches('Escape', "!document.getElementById('keys').open");
-      // And with the focus on the film, a key counts once.
+      // With the focus on the film, a key takes effect once.
       await page.locator('#film').focus();
       await reaches(' ', '!film.paused && film.currentTime > 0.2');
       await reaches('k', 'film.paused');
@@ -203,7 +208,7 @@ export function suite(media, name, host) {
       assert.equal(await page.evaluate("navigator.mediaSession.metadata.title"), 'Sample');
     });
 
-    test('subtitles that can\'t be had leave the film alone', async () => {
+    test('missing subtitles don\'t interrupt the film', async () => {
       tolerated = /404/;
       await context.route('**/subtitles/**', (route) => route.fulfill({ status: 404, body: '' }));
       await open('/watch/Sample.mp4');
@@ -214,23 +219,28 @@ export function suite(media, name, host) {
       assert.equal(await page.getByText('Connection lost').count(), 0);
     });
 
-    test('the whole gallery and player can be reached by the tab key', async () => {
+    test('everything in the gallery and the player can be reached with the tab key', async () => {
       for (const [path, wanted] of [
         ['/', ['Skip to the videos', 'filmstrip', 'Filter this page', 'Show', 'Sample']],
-        ['/watch/Show/Episode%202.mp4', ['Show', 'Previous', 'Next', 'Autoplay next', 'Speed', 'Keyboard', 'Other players']],
+        [
+          '/watch/Show/Episode%202.mp4',
+          ['Show', 'Previous', 'Next', 'Autoplay next', 'Speed', 'Keyboard', 'Other players'],
+        ],
       ]) {
         await open(path);
         const reached = [];
         for (let step = 0; step < 40; step++) {
           await page.keyboard.press('Tab');
-          reached.push(await page.evaluate(() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()));
+          const label = () => (document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim();
+          reached.push(await page.evaluate(label));
         }
         const order = wanted.map((name) => reached.findIndex((text) => text.includes(name)));
-        assert.ok(order.every((place, i) => place >= 0 && place >= (order[i - 1] ?? 0)), `${path}: ${order} in ${reached}`);
+        const isOrdered = order.every((place, i) => place >= 0 && place >= (order[i - 1] ?? 0));
+        assert.ok(isOrdered, `${path}: ${order} in ${reached}`);
       }
     });
 
-    test('the film goes on after the server was killed and started again', async () => {
+    test('the film continues after the server was killed and restarted', async () => {
       tolerated = BROKEN;
       await open('/watch/Big.mp4');
       await until('film.readyState > 2');
@@ -246,7 +256,7 @@ export function suite(media, name, host) {
       assert.equal(await page.locator('#trouble').isVisible(), false);
     });
 
-    test('the film goes on after a pause in which the server closed the connection', async () => {
+    test('the film continues after a pause in which the server closed the connection', async () => {
       tolerated = BROKEN;
       const usual = server;
       server = await serve(media.folder, 0, ['--stall-timeout', '2s']);
@@ -270,7 +280,7 @@ export function suite(media, name, host) {
       }
     });
 
-    test('a seek at the connection limit plays on', async () => {
+    test('the film continues after a seek at the connection limit', async () => {
       tolerated = BROKEN;
       const usual = server;
       server = await serve(media.folder, 0, ['--max-connections', '3']);
@@ -279,7 +289,7 @@ export function suite(media, name, host) {
         await open('/watch/Big.mp4');
         await page.keyboard.press('k');
         await until('film.currentTime > 1');
-        // Two others request a film and don't read it; with the browser's own stream, the limit is reached.
+        // Two other clients request a film and don't read it; with the browser's stream, the limit is reached.
         for (let client = 0; client < 2; client++) {
           const socket = connect(server.port, '127.0.0.1');
           socket.pause();
@@ -291,7 +301,8 @@ export function suite(media, name, host) {
           await until(`film.currentTime > ${key * 11} && film.currentTime < ${key * 11 + 11} && !film.seeking`);
         }
         await until('!film.paused && film.readyState > 2');
-        assert.deepEqual(server.log.filter((line) => line.includes('" 503 ') || line.includes('turned away')), []);
+        const isRefusal = (line) => line.includes('" 503 ') || line.includes('refused a connection');
+        assert.deepEqual(server.log.filter(isRefusal), []);
       } finally {
         others.forEach((socket) => socket.destroy());
         await server.stop('SIGKILL');
@@ -299,11 +310,11 @@ export function suite(media, name, host) {
       }
     });
 
-    // Firefox would run it too; one browser is enough to show that the files are served as a player wants them.
+    // One browser is enough to show that the files are served as a player needs them.
     if (name === 'chromium') {
-      test('an HLS folder plays as it lies', async () => {
+      test('an HLS folder plays unchanged', async () => {
         tolerated = /favicon|status of 404/;
-        // A page without a policy of its own, so that a player from elsewhere may run in it.
+        // A page without a Content-Security-Policy, so that another player may run in it.
         await open('/health');
         await page.addScriptTag({ path: createRequire(import.meta.url).resolve('hls.js/dist/hls.min.js') });
         await page.evaluate(() => {
@@ -321,7 +332,7 @@ export function suite(media, name, host) {
       });
     }
 
-    test('on leaving, the film lets go of its connection, and comes back where it was', async () => {
+    test('leaving the page closes the film\'s connection, and returning restores the position', async () => {
       await open('/watch/Sample.mp4');
       await until('film.readyState > 0');
       await page.keyboard.press('5');
@@ -336,7 +347,7 @@ export function suite(media, name, host) {
       ['Old.avi', 'This browser can\u2019t play this video.'],
       ['Sound only.mp4', 'can\u2019t show its picture'],
     ]) {
-      test(`${file}, which the browser can't decode, shows three ways on`, async () => {
+      test(`${file}, which the browser can't decode, shows three alternatives`, async () => {
         await open(`/watch/${encodeURIComponent(file)}`);
         const trouble = page.getByRole('alert');
         await trouble.getByText(sentence).waitFor();
@@ -353,7 +364,7 @@ export function suite(media, name, host) {
       });
     }
 
-    test('the three ways are in a menu always', async () => {
+    test('the three alternatives are always in a menu', async () => {
       await open('/watch/Sample.mp4');
       await page.getByText('Other players').click();
       const download = page.waitForEvent('download');
@@ -361,10 +372,11 @@ export function suite(media, name, host) {
       assert.equal((await download).suggestedFilename(), 'Sample.mp4');
     });
 
-    test('hostile names do nothing', async () => {
+    test('hostile names have no effect', async () => {
       await open('/?path=Hostile');
       assert.equal(await page.locator('.cards a').count(), HOSTILE.length);
-      const addresses = await page.locator('.cards a').evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+      const hrefs = (links) => links.map((link) => link.getAttribute('href'));
+      const addresses = await page.locator('.cards a').evaluateAll(hrefs);
       for (const address of addresses) {
         await open(address);
         await until('film.readyState > 0');
@@ -377,7 +389,7 @@ export function suite(media, name, host) {
       assert.ok(shown === 0 || !(await page.evaluate("'hacked' in window")));
     });
 
-    test('subtitles of any kind are shown, and called by their language', async () => {
+    test('subtitles of each format are shown and labelled with their language', async () => {
       await open('/watch/Sample.mp4');
       await until('film.textTracks.length === 2');
       assert.deepEqual(await film('[...film.textTracks].map((track) => [track.language, track.label])'), [
@@ -392,12 +404,14 @@ export function suite(media, name, host) {
       }
     });
 
-    test('nothing serious for axe, and no sideways scrolling at 360 pixels', async () => {
+    test('axe finds nothing serious, and pages of 360 pixels don\'t scroll sideways', async () => {
       await open('/watch/Sample.mp4');
       await until('film.readyState > 0');
       await page.keyboard.press('5');
       for (const colorScheme of ['light', 'dark']) {
-        for (const path of ['/', '/?path=Hostile', '/watch/Old.avi', '/watch/Show/Episode%202.mp4', `/watch/Hostile/${'y'.repeat(251)}.mp4`]) {
+        const episode = '/watch/Show/Episode%202.mp4';
+        const long = `/watch/Hostile/${'y'.repeat(251)}.mp4`;
+        for (const path of ['/', '/?path=Hostile', '/watch/Old.avi', episode, long]) {
           await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
           await page.setViewportSize({ width: 360, height: 740 });
           await open(path);
@@ -407,8 +421,8 @@ export function suite(media, name, host) {
           assert.equal(await page.evaluate(wide), 0, path);
           const { violations } = await axe(page);
           const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-          const said = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
-          assert.deepEqual(said, [], `${colorScheme} ${path}`);
+          const findings = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
+          assert.deepEqual(findings, [], `${colorScheme} ${path}`);
         }
       }
     });

@@ -1,7 +1,7 @@
-//! A disk whose reads hang or fail: a file system in memory, mounted by FUSE.
+//! A disk whose reads hang or fail: a file system in memory, mounted with FUSE.
 //!
-//! It has one folder. Reads of `slow-0.mp4`, `slow-1.mp4` and so on hang while a test wants it, each read of
-//! `broken.mp4` fails, and `film.mp4` is an ordinary file. The folder can't be listed, which no test needs.
+//! It has one folder. Reads of `slow-0.mp4`, `slow-1.mp4` and so on hang while a test holds a [`Hanging`], each read of
+//! `broken.mp4` fails, and `film.mp4` is an ordinary file. The folder can't be listed; no test needs that.
 
 use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,21 +14,21 @@ use fuser::{
 
 use crate::support::{self, Folder};
 
-/// How long a `slow` file is: as long as the first bytes of the film, which it has.
+/// The length of a `slow` file. Its bytes are the first of the film.
 pub const SLOW_SIZE: usize = 64 * 1024;
 
 const FILM: INodeNo = INodeNo(2);
 const BROKEN: INodeNo = INodeNo(3);
 const FIRST_SLOW: INodeNo = INodeNo(10);
 
-/// How long the kernel may keep what it knows of a file: longer than any test takes.
+/// How long the kernel may cache the attributes of a file: longer than any test takes.
 const TTL: Duration = Duration::from_secs(3600);
 
 /// Reads that hang.
 #[derive(Default)]
 struct Reads {
     hang: bool,
-    /// What answers each of them, and with which bytes of the film.
+    /// The reply to each of them, and which bytes of the film it gets.
     waiting: Vec<(ReplyData, std::ops::Range<usize>)>,
 }
 
@@ -49,16 +49,16 @@ impl Files {
 
     fn attributes(&self, file: INodeNo) -> FileAttr {
         let is_folder = file == INodeNo::ROOT;
-        let then = SystemTime::UNIX_EPOCH;
+        let epoch = SystemTime::UNIX_EPOCH;
         let size = if is_folder { 0 } else { self.size(file) as u64 };
         FileAttr {
             ino: file,
             size,
             blocks: size.div_ceil(512),
-            atime: then,
-            mtime: then,
-            ctime: then,
-            crtime: then,
+            atime: epoch,
+            mtime: epoch,
+            ctime: epoch,
+            crtime: epoch,
             kind: if is_folder { FileType::Directory } else { FileType::RegularFile },
             perm: if is_folder { 0o755 } else { 0o644 },
             nlink: 1,
@@ -73,7 +73,7 @@ impl Files {
 
 impl Filesystem for Files {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
-        // With `sendfile` the kernel reads in the background, and at most so many reads at a time.
+        // With `sendfile` the kernel reads in the background, at most this many reads at a time.
         config.set_max_background(500).map(drop).map_err(|_| std::io::ErrorKind::InvalidInput.into())
     }
 
@@ -95,7 +95,7 @@ impl Filesystem for Files {
     }
 
     fn open(&self, _: &Request, file: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        // Without the page cache each read of a slow file comes here.
+        // Without the page cache each read of a slow file reaches `read`.
         let flags = if file >= FIRST_SLOW { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
         reply.opened(FileHandle(0), flags);
     }
@@ -116,14 +116,14 @@ impl Filesystem for Files {
         let mut reads = self.reads();
         match file {
             BROKEN => reply.error(Errno::EIO),
-            // Answered later, so that the next request can be taken now.
+            // Answered later, so that the next request can be read now.
             _ if reads.hang && file >= FIRST_SLOW => reads.waiting.push((reply, range)),
             _ => reply.data(&self.film[range]),
         }
     }
 }
 
-/// The disk, mounted for as long as this is there.
+/// The disk, unmounted on drop.
 pub struct HangingDisk {
     session: Option<BackgroundSession>,
     files: Files,
@@ -131,7 +131,7 @@ pub struct HangingDisk {
 }
 
 impl HangingDisk {
-    /// `None` with one line that says why it can't be mounted, which is a failure where `FILMSTRIP_TEST_ALL` is set.
+    /// `None` if it can't be mounted, after a line that says why; panics if `FILMSTRIP_TEST_ALL` is set.
     pub fn mount(film: &[u8]) -> Option<Self> {
         let folder = Folder::new();
         let files = Files { film: film.into(), reads: Arc::default() };
@@ -146,8 +146,8 @@ impl HangingDisk {
         }
     }
 
-    /// From now on reads of slow files hang, until what this gives is dropped. A process with such a read can't end, even
-    /// when it is killed: a test has to drop this before its program.
+    /// From now on reads of slow files hang, until the returned value is dropped. A process with such a read can't end,
+    /// even when it is killed: a test has to drop the value before its program.
     pub fn hang(&self) -> Hanging<'_> {
         self.files.reads().hang = true;
         Hanging(&self.files)
@@ -156,15 +156,15 @@ impl HangingDisk {
 
 impl Drop for HangingDisk {
     fn drop(&mut self) {
-        // The session was seen to end with ECONNABORTED. What counts is that nothing stays mounted.
+        // The session may end with ECONNABORTED. It only matters that nothing stays mounted.
         let ended = self.session.take().map(BackgroundSession::umount_and_join);
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         let is_mounted = mounts.contains(&*self.folder.path().to_string_lossy());
-        assert!(std::thread::panicking() || !is_mounted, "it is still mounted: {ended:?}");
+        assert!(std::thread::panicking() || !is_mounted, "still mounted: {ended:?}");
     }
 }
 
-/// Reads hang while this is there. Then they are answered.
+/// Reads hang until this is dropped. Then they are answered.
 pub struct Hanging<'a>(&'a Files);
 
 impl Hanging<'_> {

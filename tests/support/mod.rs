@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use filmstrip::{Config, Handle, Server, Stopped};
 use tempfile::TempDir;
 
-/// How long a test waits at most; generous, because only a failing test waits that long.
+/// The longest that a test waits; long, because only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A temporary folder.
@@ -43,7 +43,7 @@ impl Folder {
     }
 }
 
-/// Random-looking bytes, so that wrong offsets show.
+/// Random-looking bytes, so that a wrong offset is noticed.
 pub fn film(length: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -57,7 +57,7 @@ pub fn film(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A server inside the test's process, on a free port.
+/// A server in the test's process, on a free port.
 pub struct Running {
     pub address: SocketAddr,
     pub handle: Handle,
@@ -78,7 +78,7 @@ impl Running {
         Self { address, handle, thread: Some(thread) }
     }
 
-    /// Drains it like a signal, and waits for its end.
+    /// Drains it as a signal does, and waits until it has stopped.
     pub fn stop(mut self) -> Stopped {
         self.handle.stop();
         self.thread.take().unwrap().join().unwrap()
@@ -94,7 +94,7 @@ impl Drop for Running {
     }
 }
 
-/// The program in a process of its own.
+/// The program in a separate process.
 pub struct Program {
     pub child: Child,
     pub address: SocketAddr,
@@ -133,7 +133,7 @@ impl Program {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
@@ -144,7 +144,7 @@ impl Program {
         (0..).find(is_free).unwrap()
     }
 
-    /// Processor time that it has used, in user and system mode.
+    /// The processor time that it has used, in user and system mode.
     pub fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -152,7 +152,7 @@ impl Program {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Its exit status, once it has one.
+    /// Waits until it ends; returns its exit status.
     pub fn wait(&mut self) -> std::process::ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -172,7 +172,7 @@ impl Drop for Program {
     }
 }
 
-/// Waits until `holds` does.
+/// Waits until `holds` returns true.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
@@ -224,7 +224,7 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Reads a head; `None` when the connection ended before it.
+    /// Reads a head; `None` if the connection ends before it.
     pub fn read_head(&mut self) -> Option<Answer> {
         let mut line = String::new();
         if self.reader.read_line(&mut line).ok()? == 0 {
@@ -244,9 +244,9 @@ impl Client {
         }
     }
 
-    /// Reads an answer to a request of `method`.
+    /// Reads the response to a request of `method`.
     pub fn read(&mut self, method: &str) -> Answer {
-        let mut answer = self.read_head().expect("an answer");
+        let mut answer = self.read_head().expect("a response");
         let bodiless = method == "HEAD" || matches!(answer.status, 204 | 304);
         let length = answer.field("content-length").map_or(0, |length| length.parse().unwrap());
         answer.body = vec![0; if bodiless { 0 } else { length }];
@@ -254,22 +254,22 @@ impl Client {
         answer
     }
 
-    /// Whether the server closes the connection without another byte. A reset is no clean close.
+    /// Whether the server closes the connection without another byte. A reset does not count.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.reader.read(&mut [0; 1]), Ok(0))
     }
 
-    /// Fills `buffer` with what comes next.
+    /// Fills `buffer` with the next bytes.
     pub fn read_exact(&mut self, buffer: &mut [u8]) {
         assert!(self.try_read_exact(buffer));
     }
 
-    /// The same; whether all of it came.
+    /// The same; returns whether all bytes arrived.
     pub fn try_read_exact(&mut self, buffer: &mut [u8]) -> bool {
         self.reader.read_exact(buffer).is_ok()
     }
 
-    /// How many bytes still come, until the connection ends.
+    /// Reads until the connection ends; returns how many bytes arrived.
     pub fn skip_rest(&mut self) -> u64 {
         let mut buffer = vec![0; 1 << 20];
         let mut skipped = 0;
@@ -279,7 +279,7 @@ impl Client {
         skipped
     }
 
-    /// `Some` when the server has closed the connection by now; nothing may have come before that.
+    /// `Some` if the server has closed the connection by now without another byte.
     pub fn has_ended(&mut self) -> Option<()> {
         self.stream.set_nonblocking(true).unwrap();
         let read = self.reader.read(&mut [0; 1]);
@@ -287,7 +287,7 @@ impl Client {
         matches!(read, Ok(0)).then_some(())
     }
 
-    /// All bytes until the connection ends, cleanly or not; panics if it doesn't end.
+    /// All bytes until the connection ends, by FIN or RST; panics if it doesn't end.
     pub fn read_rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         if let Err(error) = self.reader.read_to_end(&mut rest) {
@@ -297,7 +297,7 @@ impl Client {
     }
 }
 
-/// How requests use connections: tables of cases run in both modes.
+/// How requests use connections. Tables of cases run in both modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     ConnectionPerRequest,
@@ -308,20 +308,20 @@ pub enum Mode {
 pub struct Session {
     address: SocketAddr,
     mode: Mode,
-    kept: Option<Client>,
+    persistent: Option<Client>,
 }
 
 impl Session {
     /// Runs `test` in both modes.
     pub fn both(address: SocketAddr, test: impl Fn(&mut Session)) {
         for mode in [Mode::ConnectionPerRequest, Mode::OneConnection] {
-            test(&mut Session { address, mode, kept: None });
+            test(&mut Session { address, mode, persistent: None });
         }
     }
 
-    /// For a test that needs no more than an answer or two.
+    /// A session for a few requests on one connection.
     pub fn first(address: SocketAddr) -> Self {
-        Self { address, mode: Mode::OneConnection, kept: None }
+        Self { address, mode: Mode::OneConnection, persistent: None }
     }
 
     pub fn get(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
@@ -346,7 +346,7 @@ impl Session {
                 }
             }
             Mode::OneConnection => {
-                let client = self.kept.get_or_insert_with(|| Client::connect(self.address));
+                let client = self.persistent.get_or_insert_with(|| Client::connect(self.address));
                 client.send(head + "\r\n");
                 let answer = client.read(method);
                 assert_eq!(answer.field("connection"), None, "{method} {target}");
@@ -356,7 +356,7 @@ impl Session {
     }
 }
 
-/// The path of a program. If it is missing, prints how to install it; with `FILMSTRIP_TEST_ALL` set, panics.
+/// The path of a program. If it is missing, prints how to install it; panics if `FILMSTRIP_TEST_ALL` is set.
 pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
@@ -367,7 +367,7 @@ pub fn find_program(name: &str, package: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says in one line why a test is skipped, which is a failure where `FILMSTRIP_TEST_ALL` is set.
+/// Prints in one line why a test is skipped; panics if `FILMSTRIP_TEST_ALL` is set.
 pub fn skip(reason: &str) {
     let line = format!("skipped: {reason}");
     assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
