@@ -1,18 +1,14 @@
 //! A minimal, synchronous, threaded HTTP server that streams videos from a folder.
 //!
 //! ```text
-//! crowd ──▶ crew ──▶ server ──▶ connection ──▶ request ──▶ routes ──▶ response ──▶ stream
-//! (who      (threads, (who may   (one client,    (head in,   (pure:     (head out)   (4 KiB chunks
-//!  waits)    one more  come in)   deadlines)      bounded)    no I/O                  from file to
-//!            for each                                         on sockets)             socket)
-//!            held up)
+//! accept loop ──▶ thread pool ──▶ worker: read head ▶ plan ▶ open file ▶ send head ▶ copy 4 KiB chunks to the socket
+//!      ▲                             │
+//!      └──── idle connection ────────┘
 //! ```
 //!
-//! `examples/own_server.rs` and `examples/embed.rs` are complete programs; the second needs `tiny_http` 0.12, whose
-//! `Request` is in [`Site::respond`]'s signature.
-//!
-//! Data flows from left to right, and no room calls back to its left. [`Server`] is the whole of it; [`Site`] is the
-//! middle alone, for those who bring their own connections ([`embed`]).
+//! [`Server`] is the whole of it. [`Site`] is the middle alone, for programs that run a `tiny_http` 0.12 server:
+//! [`Site::respond`] answers its requests. `examples/own_server.rs` and `examples/embed.rs` are complete programs, and
+//! `docs/ARCHITECTURE.md` explains the design.
 //!
 //! ```
 //! use filmstrip::{Config, Server};
@@ -26,25 +22,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod access_log;
+mod access_log;
 mod api;
+#[doc(hidden)]
 pub mod cli;
 mod close_reason;
 mod config;
-pub mod embed;
+mod embed;
+#[doc(hidden)]
 pub mod http;
 mod lan;
+#[doc(hidden)]
 pub mod library;
 mod metrics;
-pub mod pages;
+mod pages;
 mod playlist;
 mod representation;
-pub mod routes;
+mod routes;
 mod server;
-pub mod subtitles;
+mod subtitles;
 mod throttle;
 
 pub use config::{Config, StartError};
-pub use library::Library;
+pub use http::cors::Cors;
+pub use library::{Library, Links};
 pub use routes::Site;
 pub use server::{Handle, Server, Stopped};
