@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Client, Folder, PATIENCE, Program, Running, film};
 
@@ -140,6 +140,31 @@ fn endless_requests_end_and_memory_stays_flat() {
     let grown = program.status("VmRSS").saturating_sub(before);
     assert!(grown < 1024, "memory grew by {grown} KiB");
     assert!(is_served(program.address));
+}
+
+/// What the system takes of a response at the last moment doesn't start the clock again, nor does the next response.
+#[test]
+fn a_client_that_pipelines_and_reads_nothing_is_disconnected_after_one_stall_timeout() {
+    let folder = Folder::new().with("film.mp4", "film");
+    let program = Program::start(folder.path(), &["--stall-timeout", "2s"]);
+    let mut stream = TcpStream::connect(program.address).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let requests = "GET /health HTTP/1.1\r\nHost: nas\r\n\r\n".repeat(1000);
+    let is_stalled = || {
+        let mut client = Client::connect(program.address);
+        client.send("GET /metrics HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
+        client.read("GET").text().contains("filmstrip_closes_total{reason=\"stalled\"} 1")
+    };
+    // The clock starts when the client's and the server's buffers are full, after the last of these.
+    let mut full_since = Instant::now();
+    support::eventually("it is disconnected", || {
+        if matches!(stream.write(requests.as_bytes()), Ok(1..)) {
+            full_since = Instant::now();
+        }
+        is_stalled()
+    });
+    let waited = full_since.elapsed();
+    assert!(waited < Duration::from_millis(3500), "{waited:?} with a timeout of 2 s");
 }
 
 #[test]
