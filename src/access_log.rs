@@ -1,6 +1,4 @@
-//! The access log: one line per response.
-//!
-//! The client's bytes are escaped, so that a request is always one line and can't forge another.
+//! The access log: one line per response. The client's bytes are escaped, so that none can forge another line.
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -8,17 +6,12 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 
-/// Bytes of a request line that are logged.
-const SHOWN: usize = 1024;
+const MAX_LOGGED_BYTES: usize = 1024;
 
-/// What happened to one request.
-#[derive(Debug)]
 pub struct Entry<'a> {
-    /// The client's address.
     pub client: SocketAddr,
-    /// The request line as it came, or the bytes in its place.
+    /// The request line, or whatever was received in its place.
     pub request_line: &'a [u8],
-    /// The status code.
     pub status: u16,
     /// Bytes of the body that were sent.
     pub sent: u64,
@@ -26,7 +19,7 @@ pub struct Entry<'a> {
     pub due: u64,
     /// The time from the request's first byte to the response's last.
     pub took: Duration,
-    /// Why the connection ended with this response, if it did.
+    /// Why the connection closed after this response, if it did.
     pub close: Option<CloseReason>,
 }
 
@@ -39,7 +32,7 @@ impl Entry<'_> {
 
 impl Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.request_line.get(..SHOWN).unwrap_or(self.request_line);
+        let line = self.request_line.get(..MAX_LOGGED_BYTES).unwrap_or(self.request_line);
         let cut = if line.len() < self.request_line.len() { "..." } else { "" };
         let Self { client, status, sent, due, .. } = self;
         let (line, milliseconds) = (line.escape_ascii(), self.took.as_secs_f64() * 1000.0);

@@ -1,12 +1,12 @@
-//! Why a connection ended: a name for each way, which the log and the metrics use.
+//! Why a connection ended, for the log and the metrics. [`CloseReason::ALL`] has a sentence for each reason.
 
-/// Each is explained by its sentence in [`CloseReason::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     /// The client closed it between requests.
     ClientClosed,
     /// The client asked for it, or its version of HTTP means it.
     ClientRequested,
+    /// No request came within the idle timeout, or none on a new connection within the head timeout.
     IdleTimeout,
     HeadTimeout,
     IncompleteHead,
@@ -18,10 +18,11 @@ pub enum CloseReason {
     ConnectionLost,
     FileTruncated,
     FileUnreadable,
+    /// New connections waited for a place: it was idle, or its response had ended.
     Evicted,
-    /// The server is stopping, and the connection had no response in flight.
+    /// The server is stopping: it was idle, or its response had ended.
     Drained,
-    /// The server stopped before the response had ended.
+    /// The drain timeout ended, or the server stopped at once, before the response had ended.
     Aborted,
     /// The system couldn't watch the socket, or gave no thread for the request.
     NoResources,
@@ -29,8 +30,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Every reason, in order, with its label in the metrics and its sentence in the log. There is no sentence where
-    /// the client closed the connection or asked for that.
+    /// Every reason, in order, with its label in the metrics and its sentence in the log. There is no sentence if the client
+    /// closed the connection or asked for that.
     const ALL: [(Self, &'static str, Option<&'static str>); 16] = [
         (Self::ClientClosed, "client_closed", None),
         (Self::ClientRequested, "client_requested", None),
@@ -56,7 +57,6 @@ impl CloseReason {
         Self::ALL.map(|(_, label, _)| label)
     }
 
-    /// What the log says, unless the client closed the connection or asked for that.
     pub fn sentence(self) -> Option<&'static str> {
         Self::ALL[self as usize].2
     }

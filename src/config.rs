@@ -99,13 +99,10 @@ impl Default for Config {
     }
 }
 
-/// The lower bound of all time limits.
+/// The bounds of all time limits: a year later is still a valid `Instant`.
 const SHORTEST: Duration = Duration::from_millis(1);
-
-/// The upper bound of all time limits: a year later is still a valid `Instant`.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The largest chunk, in bytes.
 const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Config {

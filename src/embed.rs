@@ -1,7 +1,5 @@
-//! filmstrip's routes behind a `tiny_http::Server` that a program already runs.
-//!
-//! [`Site::respond`] plans with the same code as filmstrip's own server and copies to the request's writer in chunks of
-//! 4096 bytes. What tiny_http gives no hold of, deadlines and bounds of its connections, stays tiny_http's.
+//! filmstrip's routes behind a `tiny_http::Server` that a program already runs. Deadlines and limits of connections are
+//! tiny_http's there, since it gives no access to its sockets.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +14,6 @@ use crate::http::response::Response;
 use crate::routes::Site;
 use crate::server::send::{Broken, Copying, Output, send};
 
-/// Copies of 4096 bytes, by this program.
 const COPYING: Copying = Copying { chunk_size: 4096, sendfile: false };
 
 impl Site {
@@ -62,7 +59,7 @@ impl Site {
     }
 }
 
-/// A request's writer. It waits as long as tiny_http does, which knows no deadline.
+/// A request's writer. It has no deadline.
 struct ToWriter<W> {
     writer: W,
     has_begun: bool,
@@ -82,13 +79,13 @@ impl<W: Write> Output for ToWriter<W> {
         self.writer.write_all(text).and_then(|()| self.writer.write_all(chunk)).map_err(Broken::Lost)
     }
 
-    /// Never asked for: see [`COPYING`].
+    /// Never called: see [`COPYING`].
     fn send_file(&mut self, _: &File, _: Range<u64>) -> Result<(), Broken> {
         Err(Broken::Unreadable(io::ErrorKind::Unsupported.into()))
     }
 }
 
-/// The parts of a tiny_http request that a response depends on. Its target was read by tiny_http, with its rules.
+/// The parts of a request that a response depends on, as tiny_http parsed them.
 fn head_of(request: &Request) -> Head<'_> {
     let lines = request.headers().iter().map(|field| (field.field.as_str().as_str(), field.value.as_str().as_bytes()));
     let fields = Fields::from_pairs(lines);

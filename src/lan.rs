@@ -27,15 +27,13 @@ pub fn reachable(listening: &[SocketAddr]) -> Vec<SocketAddr> {
     ranked(found.collect(), listening)
 }
 
-/// An address of this machine.
-#[derive(Debug, Clone, Copy)]
 struct Interface {
     address: IpAddr,
     /// It belongs to a container, a virtual machine or a tunnel.
     is_virtual: bool,
 }
 
-/// Whether an interface's name is that of a virtual one on Linux or macOS.
+/// Whether the name is that of a virtual interface on Linux or macOS.
 fn is_virtual(name: &str) -> bool {
     const STARTS: &str = "docker br- veth virbr vmnet vboxnet cni flannel lxc lxd tun tap wg tailscale utun";
     STARTS.split(' ').any(|start| name.starts_with(start))

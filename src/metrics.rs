@@ -1,7 +1,4 @@
-//! What happened, as numbers that Prometheus collects (text format 0.0.4).
-//!
-//! Each response touches a few counters when it ends, and none on its way: no chunk waits for another connection's. So
-//! the bytes of a film count when its response is over, and the streams that are running are a number of their own.
+//! Counters in Prometheus' text format 0.0.4. A response updates them when it ends, not for each chunk.
 
 use std::fmt::{Display, Write};
 use std::sync::Arc;
@@ -11,20 +8,18 @@ use std::time::Duration;
 use crate::close_reason::CloseReason;
 use crate::http::response::Body;
 
-/// What the text is, to whoever collects it.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The classes of status that there are here.
+/// The classes of status that filmstrip sends.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-/// Upper ends of the histogram's buckets, in seconds: a file in the page cache, a disk, a disk that has to wake up.
+/// The upper bounds of the histogram's buckets, in seconds: for a file in the page cache, on a disk, on a disk that spins up.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0];
 
 /// Why a connection was refused with 503; [`Refused::sentence`] explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     Address,
-    /// There was no place, and no room in the backlog.
     BacklogFull,
     TimedOut,
     NoResources,
@@ -34,7 +29,6 @@ pub enum Refused {
 impl Refused {
     const LABELS: [&'static str; 5] = ["address_limit", "backlog_full", "timed_out", "no_resources", "stopping"];
 
-    /// What the log says.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Address => "its address has --max-connections-per-ip connections open",
@@ -46,7 +40,6 @@ impl Refused {
     }
 }
 
-/// The counters of one site.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: [AtomicU64; CLASSES.len()],
@@ -57,12 +50,12 @@ pub struct Metrics {
     open: AtomicU64,
     idle: AtomicU64,
     waiting: AtomicU64,
-    /// The buckets, each without those below it; the last one has no end.
+    /// Not cumulative, unlike what Prometheus reads; the last bucket has no upper bound.
     first_byte: [AtomicU64; BUCKETS.len() + 1],
     first_byte_nanoseconds: AtomicU64,
 }
 
-/// A file is being sent, until this is dropped.
+/// Counts as a running stream until it is dropped.
 #[derive(Debug)]
 pub struct Stream(Arc<AtomicU64>);
 
@@ -79,7 +72,7 @@ fn count(counters: &[AtomicU64], at: usize) {
 }
 
 impl Metrics {
-    /// A response begins; keep what this gives until it ends.
+    /// A response begins. Keep the result until it ends.
     pub fn begin(&self, body: &Body) -> Option<Stream> {
         matches!(body, Body::Slice(..) | Body::Slices(..)).then(|| {
             self.streams.fetch_add(1, Ordering::Relaxed);
@@ -87,8 +80,8 @@ impl Metrics {
         })
     }
 
-    /// A response of `status` ended, of whose body `sent` bytes went out; the first byte of it went out this long after
-    /// the request's first byte came in.
+    /// A response ended after `sent` bytes of its body. `first_byte` is the time from the request's first byte to the
+    /// response's.
     pub fn end(&self, status: u16, sent: u64, first_byte: Option<Duration>) {
         count(&self.requests, usize::from(status / 100).wrapping_sub(2));
         self.sent_bytes.fetch_add(sent, Ordering::Relaxed);
@@ -112,7 +105,7 @@ impl Metrics {
         count(&self.closed, why as usize);
     }
 
-    /// A connection is parked: no worker has it until its client sends something.
+    /// A connection is parked: it is idle, its head is incomplete, or it is in a lingering close.
     pub fn parked(&self) {
         self.idle.fetch_add(1, Ordering::Relaxed);
     }
@@ -121,12 +114,10 @@ impl Metrics {
         self.idle.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// So many connections wait for a place now.
     pub fn waiting(&self, connections: usize) {
         self.waiting.store(connections as u64, Ordering::Relaxed);
     }
 
-    /// All of it, as Prometheus reads it.
     pub fn text(&self) -> String {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let one = |counter| vec![(String::new(), value(counter))];
@@ -136,7 +127,7 @@ impl Metrics {
         };
         let mut text = Text(String::new());
         let (open, idle, waiting) = (value(&self.open), value(&self.idle), value(&self.waiting));
-        // Behind somebody else's tiny_http there are connections, but none that is known here.
+        // With somebody else's tiny_http::Server, connections aren't counted.
         if open + waiting > 0 {
             let states = labelled("state", &["busy", "idle", "waiting"], &[open.saturating_sub(idle), idle, waiting]);
             let help = "Connections by state: busy (a worker has it), idle (its client is to send something), \
@@ -174,7 +165,7 @@ impl Metrics {
 struct Text(String);
 
 impl Text {
-    /// A metric: what it is, and a line for each of its samples, whose names go on where the metric's ends.
+    /// Writes a metric with a line for each sample: the rest of its name, and its value.
     fn family(&mut self, name: &str, kind: &str, help: &str, samples: Vec<(String, impl Display)>) {
         // Writing to a String can't fail.
         let _ = writeln!(self.0, "# HELP filmstrip_{name} {help}\n# TYPE filmstrip_{name} {kind}");

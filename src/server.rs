@@ -1,7 +1,4 @@
-//! The server: listeners, the accept loop, the thread pool, and a stop that drains.
-//!
-//! A connection has one owner at a time: the accept loop, the poller, the pool's queue, or the worker that runs
-//! [`Shared::serve`]. `docs/ARCHITECTURE.md` has the picture.
+//! The server: listeners, the accept loop, the thread pool, and a graceful stop. See `docs/ARCHITECTURE.md`.
 
 mod accept_loop;
 mod connection;
@@ -14,12 +11,13 @@ mod socket;
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::config::{Config, StartError};
 use crate::library::{Library, Links};
+use crate::metrics::Metrics;
 use crate::routes::Site;
 use crate::throttle::Throttle;
 use accept_loop::AcceptLoop;
@@ -28,7 +26,7 @@ use limits::{Bounds, Limits, Place};
 use poller::Poller;
 use send::Copying;
 
-/// A server that listens; [`Server::run`] makes it serve.
+/// A server that listens, and serves once [`Server::run`] is called.
 pub struct Server {
     accept_loop: AcceptLoop,
     addresses: Vec<SocketAddr>,
@@ -43,7 +41,7 @@ pub struct Handle(Arc<Shared>);
 /// How a server's run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Connections that were aborted because their responses hadn't ended in time.
+    /// Connections that hadn't ended by the drain timeout or by [`Handle::stop_now`], and were aborted.
     pub aborted: usize,
 }
 
@@ -55,7 +53,7 @@ struct Shared {
 
 pub(crate) type Worker = pool::Worker<Box<Client>>;
 
-/// A connected client. Whoever owns this owns the connection.
+/// A connected client. It has one owner at a time: the accept loop, the poller, the pool's queue, or a worker.
 pub(crate) struct Client {
     socket: Arc<TcpStream>,
     connection: Connection,
@@ -74,8 +72,8 @@ impl Server {
             return Err(StartError::Sendfile);
         }
         let links = if config.follow_symlinks { Links::Followed } else { Links::Confined };
-        let library = Library::open_with(&config.dir, links);
-        let library = library.map_err(|error| StartError::Folder(config.dir.clone(), error))?;
+        let library =
+            Library::open_with(&config.dir, links).map_err(|error| StartError::Folder(config.dir.clone(), error))?;
         let bounds = Bounds::within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
         let listen = |ip: &IpAddr| {
             let address = SocketAddr::new(*ip, config.port);
@@ -84,7 +82,7 @@ impl Server {
         let listeners = config.bind.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
         let (listeners, addresses) = listeners.into_iter().unzip();
         let poller = Poller::new().map_err(|_| StartError::Descriptors)?;
-        // Not before: a failed start says that it failed, and nothing else.
+        // Last, so that a failed start logs only its error.
         if bounds.connections < config.max_connections {
             log::warn!(
                 "the limit of open files (ulimit -n) leaves room for {} connections, not {}",
@@ -98,7 +96,7 @@ impl Server {
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
             stall_timeout: config.stall_timeout,
-            failures: Throttle::new(Duration::from_secs(1)),
+            read_error_log: Throttle::new(Duration::from_secs(1)),
             copying: Copying { chunk_size: config.chunk_size, sendfile: config.sendfile },
         };
         let shared = Arc::new(Shared { context, poller });
@@ -108,7 +106,7 @@ impl Server {
 
     /// The first address that it listens on, with the port that it got.
     pub fn local_addr(&self) -> SocketAddr {
-        // There is one at least: `Config::within_bounds` sees to that.
+        // `Config::within_bounds` makes sure that there is one.
         self.addresses[0]
     }
 
@@ -117,7 +115,7 @@ impl Server {
         self.addresses.clone()
     }
 
-    /// Something to stop it with.
+    /// A handle that stops the server.
     pub fn handle(&self) -> Handle {
         Handle(Arc::clone(&self.shared))
     }
@@ -144,13 +142,21 @@ impl Handle {
     }
 }
 
-/// How many files this process may have open at once.
+/// Locks a mutex, even if a thread has panicked while it held the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn open_files_limit() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 impl Shared {
+    fn metrics(&self) -> &Metrics {
+        self.context.site.metrics()
+    }
+
     /// A worker's job: serves a connection, and then parks it or closes it. A panic closes it.
     fn serve(&self, mut client: Box<Client>, worker: &mut Worker) {
         let Client { socket, connection, .. } = &mut *client;
@@ -162,11 +168,10 @@ impl Shared {
         match next {
             Next::Close(reason) => self.close(client, reason),
             Next::Park(deadline) => {
-                let metrics = self.context.site.metrics();
-                // Before it is parked: it may be taken out at once.
-                metrics.parked();
+                // Counted first, since the accept loop may take it out at once.
+                self.metrics().parked();
                 if let Err(client) = self.poller.park(client, |client| &client.socket, deadline) {
-                    metrics.resumed();
+                    self.metrics().resumed();
                     let stopping = self.context.limits.must_close().filter(|reason| *reason != CloseReason::Evicted);
                     self.close(client, stopping.unwrap_or(CloseReason::NoResources));
                 }
@@ -174,11 +179,11 @@ impl Shared {
         }
     }
 
-    /// A connection ends. Its place may be what the accept loop waits for.
     fn close(&self, client: Box<Client>, reason: CloseReason) {
-        self.context.site.metrics().closed(reason);
-        log::debug!("{} closed: {reason:?}", client.connection.peer());
+        self.metrics().closed(reason);
+        log::debug!("{} closed: {reason:?}", client.connection.peer);
         drop(client);
+        // The accept loop may be waiting for a place, or for the last connection.
         if self.context.limits.must_close().is_some() {
             self.poller.wake();
         }

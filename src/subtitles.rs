@@ -31,12 +31,6 @@ pub const REVISION: &str = "-vtt1";
 
 /// Converts a subtitle file to WebVTT. The output is valid for any input, but may have no cues. The format is detected
 /// by content.
-///
-/// ```
-/// let srt = b"1\r\n00:00:01,000 --> 00:00:02,500\r\nRock & <b>roll\r\n";
-/// let want = "WEBVTT\n\n00:00:01.000 --> 00:00:02.500\nRock &amp; <b>roll</b>\n\n";
-/// assert_eq!(filmstrip::subtitles::to_webvtt(srt), want);
-/// ```
 pub fn to_webvtt(bytes: &[u8]) -> String {
     let decoded = decode(bytes);
     let lines = lines(&decoded);

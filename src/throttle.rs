@@ -1,4 +1,4 @@
-//! Says a thing once in a while, however often it happens: a flood of clients must not become a flood of log lines.
+//! Rate-limited logging: a flood of clients must not become a flood of log lines.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,12 +11,11 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// A throttle that lets one event through per `period`.
     pub const fn new(period: Duration) -> Self {
         Self { period, state: Mutex::new((None, 0)) }
     }
 
-    /// An event: calls `say` with the number of those that were held back before it, unless this one is held back too.
+    /// An event: calls `say` with the number of events held back before it, unless it is held back too.
     pub fn pass(&self, say: impl FnOnce(u64)) {
         self.pass_at(Instant::now(), say);
     }

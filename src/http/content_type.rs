@@ -25,19 +25,13 @@ const CORRECTIONS: &[(&str, &str)] = &[
 ];
 
 /// The `Content-Type` of a file `name`; `application/octet-stream` for an unknown extension.
-///
 /// Text is labelled UTF-8: the encoding of WebVTT by definition, and of other text by custom.
-///
-/// ```
-/// assert_eq!(filmstrip::http::content_type::of("film.mp4".as_ref()), "video/mp4");
-/// ```
 pub fn of(name: &Path) -> Cow<'static, str> {
     let extension = name.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     if let Some((_, corrected)) = CORRECTIONS.iter().find(|(known, _)| *known == extension) {
         return Cow::Borrowed(corrected);
     }
-    let guess = mime_guess::from_ext(&extension).first_raw();
-    match guess {
+    match mime_guess::from_ext(&extension).first_raw() {
         Some(text) if text.starts_with("text/") => Cow::Owned(format!("{text}; charset=utf-8")),
         Some(other) => Cow::Borrowed(other),
         None => Cow::Borrowed("application/octet-stream"),

@@ -5,27 +5,22 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes `time` as IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`), cut to whole seconds.
-///
 /// `None` for a time before 1970 or after 9999, on which implementations disagree.
 pub fn format(time: SystemTime) -> Option<String> {
     matches!(Civil::of(time).year, 1970..10_000).then(|| httpdate::fmt_http_date(time))
 }
 
-/// A second of the Gregorian calendar, in UTC.
+/// A second of the Gregorian calendar, in UTC. Months and days begin at 1.
 #[derive(Debug, Clone, Copy)]
 pub struct Civil {
-    /// The year; 0 and below are before the common era.
     pub year: i64,
-    /// The month, 1 to 12.
     pub month: i64,
-    /// The day of the month, 1 to 31.
     pub day: i64,
     /// The second of the day, 0 to 86,399.
     pub second: i64,
 }
 
 impl Civil {
-    /// The second of `time`.
     pub fn of(time: SystemTime) -> Self {
         const DAY: i64 = 86_400;
         let seconds = match time.duration_since(UNIX_EPOCH) {
@@ -50,7 +45,6 @@ impl Civil {
 }
 
 /// Writes `time` as RFC 3339 in UTC (`1994-11-06T08:49:37Z`), cut to whole seconds.
-///
 /// A time outside the years 0 to 9999 becomes the first or the last second of them.
 pub fn rfc3339(time: SystemTime) -> String {
     let Civil { year, month, day, second } = Civil::of(time);

@@ -1,7 +1,4 @@
-//! RFC 9110 and 9112 for a server of files.
-//!
-//! Values in, values out: no sockets, no files. [`request`] parses a head, [`precondition`] and [`range`] select what
-//! to send, [`response`] writes a head.
+//! RFC 9110 and 9112 for a server of files: values in, values out, no sockets.
 
 pub mod content_disposition;
 pub mod content_type;

@@ -44,7 +44,6 @@ impl Validators {
     }
 }
 
-/// The outcome of the preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Perform the method, with the `Range` field.

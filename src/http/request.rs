@@ -1,11 +1,10 @@
 //! The head of a request (RFC 9112 §2 to §6).
 //!
 //! [`HeadScan`] looks for the end of a head while bytes arrive, and enforces the limits; [`Head::parse`] parses a
-//! complete one. A head that two implementations could read differently is refused, so that no request is smuggled.
-//!
-//! `docs/HTTP.md` has the table of what is refused.
+//! complete one. A head that two implementations could read differently is refused, so that no request is smuggled;
+//! `docs/HTTP.md` has a table of these.
 
-use tiny_http::{HTTPVersion, Method, StatusCode};
+use tiny_http::{HTTPVersion, Method};
 
 /// The longest line of a head, in bytes with its CRLF. RFC 9112 §3 recommends at least 8000.
 pub const MAX_LINE: usize = 8 * 1024;
@@ -21,7 +20,6 @@ const MAX_BLANK_LINES: usize = 4;
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`sentence` says it of each")]
 pub enum Refusal {
     RequestLineTooLong,
     FieldLineTooLong,
@@ -44,36 +42,25 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status of the response.
-    pub fn status(self) -> StatusCode {
-        StatusCode(match self {
-            Self::RequestLineTooLong => 414,
-            Self::FieldLineTooLong | Self::HeadTooLong | Self::TooManyFields => 431,
-            Self::UnsupportedVersion => 505,
-            Self::UnknownTransferCoding => 501,
-            _ => 400,
-        })
-    }
-
-    /// The message to the user.
-    pub fn sentence(self) -> &'static str {
+    /// The status code and the text of the response.
+    pub fn response(self) -> (u16, &'static str) {
         match self {
-            Self::RequestLineTooLong => "The URL is too long. The limit is 8 KiB.",
-            Self::FieldLineTooLong => "A header field is too long. The limit is 8 KiB.",
-            Self::HeadTooLong => "The request head is too long. The limit is 16 KiB.",
-            Self::TooManyFields => "The request has too many header fields. The limit is 64.",
-            Self::TooManyBlankLines => "The request begins with too many blank lines.",
-            Self::BareLineFeed => "A line ends in LF alone. HTTP lines end in CR LF.",
-            Self::BareCarriageReturn => "The request has a CR without an LF after it.",
-            Self::TlsHello => "This server has no HTTPS. Use http:// instead of https://.",
-            Self::MalformedRequestLine => "The first line is not an HTTP/1.1 request line.",
-            Self::MalformedTarget => "The request target is not a path on this server.",
-            Self::UnsupportedVersion => "This server supports only HTTP/1.0 and HTTP/1.1.",
-            Self::MalformedField => "A header field does not have the form \"name: value\".",
-            Self::MissingHost => "The request has no Host field. HTTP/1.1 requires one.",
-            Self::MalformedHost => "The request must have one Host field with a valid host.",
-            Self::AmbiguousFraming => "The length of the request's body is ambiguous.",
-            Self::UnknownTransferCoding => "This server does not support the request's transfer coding.",
+            Self::RequestLineTooLong => (414, "The URL is too long. The limit is 8 KiB."),
+            Self::FieldLineTooLong => (431, "A header field is too long. The limit is 8 KiB."),
+            Self::HeadTooLong => (431, "The request head is too long. The limit is 16 KiB."),
+            Self::TooManyFields => (431, "The request has too many header fields. The limit is 64."),
+            Self::TooManyBlankLines => (400, "The request begins with too many blank lines."),
+            Self::BareLineFeed => (400, "A line ends in LF alone. HTTP lines end in CR LF."),
+            Self::BareCarriageReturn => (400, "The request has a CR without an LF after it."),
+            Self::TlsHello => (400, "This server has no HTTPS. Use http:// instead of https://."),
+            Self::MalformedRequestLine => (400, "The first line is not an HTTP/1.1 request line."),
+            Self::MalformedTarget => (400, "The request target is not a path on this server."),
+            Self::UnsupportedVersion => (505, "This server supports only HTTP/1.0 and HTTP/1.1."),
+            Self::MalformedField => (400, "A header field does not have the form \"name: value\"."),
+            Self::MissingHost => (400, "The request has no Host field. HTTP/1.1 requires one."),
+            Self::MalformedHost => (400, "The request must have one Host field with a valid host."),
+            Self::AmbiguousFraming => (400, "The length of the request's body is ambiguous."),
+            Self::UnknownTransferCoding => (501, "This server does not support the request's transfer coding."),
         }
     }
 }
@@ -94,10 +81,7 @@ pub struct HeadScan {
 
 impl HeadScan {
     /// Scans the bytes added to `buffer` since the last call. Returns the range of a complete head, with its blank
-    /// line; the next request follows it.
-    ///
-    /// # Errors
-    /// A [`Refusal`], possibly before the head is complete.
+    /// line; the next request follows it. It may be refused before it is complete.
     pub fn advance(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, Refusal> {
         if buffer.first() == Some(&0x16) {
             return Err(Refusal::TlsHello);
@@ -169,7 +153,6 @@ impl<'b> Fields<'b> {
         self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
-    /// Whether there is a field `name`.
     pub fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
@@ -195,9 +178,7 @@ pub struct Head<'b> {
     pub method: Method,
     /// Path and query in origin-form; `*` for OPTIONS, the authority for CONNECT.
     pub target: &'b str,
-    /// The version of the request, 1.x.
     pub version: HTTPVersion,
-    /// The field lines.
     pub fields: Fields<'b>,
     /// Host and port, from the target or the Host field. Empty for HTTP/1.0 without either.
     pub authority: &'b str,
@@ -206,17 +187,8 @@ pub struct Head<'b> {
 }
 
 impl<'b> Head<'b> {
-    /// Parses a complete head, from request line to blank line, as found by [`HeadScan`].
-    ///
-    /// # Errors
-    /// A [`Refusal`]. The connection can't be used for another request then.
-    ///
-    /// ```
-    /// use filmstrip::http::request::Head;
-    /// let head = Head::parse(b"GET /video/a.mp4 HTTP/1.1\r\nHost: nas\r\nRange: bytes=0-1\r\n\r\n").unwrap();
-    /// assert_eq!(head.target, "/video/a.mp4");
-    /// assert_eq!(head.fields.get("range"), Some("bytes=0-1"));
-    /// ```
+    /// Parses a complete head, from request line to blank line, as found by [`HeadScan`]. If it is refused, the connection
+    /// can't be used for another request.
     pub fn parse(bytes: &'b [u8]) -> Result<Self, Refusal> {
         let line_end = bytes.iter().position(|&b| b == b'\n').ok_or(Refusal::MalformedRequestLine)? + 1;
         let (method, target, version) = parse_request_line(&bytes[..line_end])?;

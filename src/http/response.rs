@@ -12,11 +12,8 @@ use tiny_http::StatusCode;
 /// The source of a body. A file is read only while it is sent.
 #[derive(Debug)]
 pub enum Body {
-    /// No bytes, as for HEAD and 304.
     Empty,
-    /// Bytes in memory.
     Bytes(Cow<'static, [u8]>),
-    /// A slice of an open file.
     Slice(Arc<File>, Range<u64>),
     /// Slices of an open file, each after an introduction, and a text at the end (`multipart/byteranges`, RFC 9110
     /// §14.6).
@@ -24,7 +21,6 @@ pub enum Body {
 }
 
 impl Body {
-    /// Its length in bytes.
     pub fn len(&self) -> u64 {
         match self {
             Self::Empty => 0,
@@ -37,7 +33,6 @@ impl Body {
         }
     }
 
-    /// Whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -45,8 +40,8 @@ impl Body {
 
 /// A response, independent of the connection.
 #[derive(Debug)]
+#[must_use]
 pub struct Response {
-    /// The status code.
     pub status: StatusCode,
     fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The body to send; empty for HEAD, whatever `Content-Length` says.
@@ -81,13 +76,11 @@ impl Response {
     }
 
     /// The same with a `Retry-After` of a few seconds, for a 503 (RFC 9110 §15.6.4).
-    #[must_use]
     pub(crate) fn retry_soon(self) -> Self {
         self.with("Retry-After", "3")
     }
 
     /// The same with another field. `value` is ASCII without line ends, and never a client's text.
-    #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         let value = value.into();
         debug_assert!(value.is_ascii() && !value.contains(['\r', '\n', '\0']), "{name}: {value}");
@@ -96,18 +89,15 @@ impl Response {
     }
 
     /// The same without its body, but with all fields, for HEAD (RFC 9110 §9.3.2).
-    #[must_use]
     pub fn without_body(mut self) -> Self {
         self.body = Body::Empty;
         self
     }
 
-    /// The fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.fields.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// The value of the field `name`.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

@@ -1,8 +1,7 @@
 //! The accept loop: one thread that waits for new connections and for those without a request in progress.
 //!
-//! It accepts connections within the limits, hands each one that has something to read to the thread pool, and sees to it
-//! that every wait ends. It waits for nothing else, and outlives whatever the system does to it: descriptors, memory or
-//! threads running out, and connections that are gone before they are accepted.
+//! It accepts connections within the limits, hands each one that has something to read to the thread pool, and ends those
+//! whose deadline has come. It goes on when descriptors, memory or threads run out.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, refuse};
-use super::limits::{Backlog, Full, WAIT, address_of, memory_is_left};
+use super::limits::{Backlog, Full, Limits, WAIT_TIMEOUT, address_of, memory_is_left};
 use super::listener::{accept, is_of_one_connection};
 use super::pool::Pool;
 use super::{Client, Shared, Stopped};
@@ -19,58 +18,59 @@ use crate::close_reason::CloseReason;
 use crate::metrics::Refused;
 use crate::throttle::Throttle;
 
-/// Connections that are accepted before others are seen to.
-const ACCEPTS: usize = 32;
+/// Connections that are accepted in a row, before those that wait for a worker.
+const MAX_ACCEPTS_IN_A_ROW: usize = 32;
 
-/// How long nothing is accepted when the system has nothing left to accept with: at first, and at most.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// How long nothing is accepted after an error of accept(2): at first, and at most.
+const MIN_BACK_OFF: Duration = Duration::from_millis(5);
+const MAX_BACK_OFF: Duration = Duration::from_secs(1);
 
-/// How long a client that was refused has to read why, before its connection is closed.
-const REFUSED: Duration = Duration::from_secs(1);
+/// How long a client that was refused has to read the response, before its connection is closed.
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often the loop looks for a place for connections that wait, besides when one becomes free.
-const RETRY: Duration = Duration::from_millis(250);
+/// How often the loop tries to admit connections that wait, besides when a place becomes free.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long connections have to end once they are aborted. One whose worker waits for a dead disk doesn't.
-const ABORT: Duration = Duration::from_secs(1);
+/// How long the server waits for connections that were aborted. One whose worker waits for a dead disk doesn't end.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// See the module.
 pub struct AcceptLoop {
     shared: Arc<Shared>,
+    limits: Arc<Limits>,
     pool: Arc<Pool<Box<Client>>>,
     listeners: Vec<Arc<TcpListener>>,
     backlog: Backlog,
-    /// Connections that were refused, until when they are kept.
+    /// Connections that were refused, and until when they are kept.
     refused: VecDeque<(Arc<TcpStream>, Instant)>,
-    /// How long nothing is accepted after the next failure, and until when after the last one.
+    /// How long the next back-off is, and when the present one ends.
     back_off: Duration,
-    resumes: Option<Instant>,
-    failures: Throttle,
-    refusals: Throttle,
+    accept_again_at: Option<Instant>,
+    error_log: Throttle,
+    refusal_log: Throttle,
 }
 
 impl AcceptLoop {
     pub fn new(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Self {
-        let bounds = shared.context.limits.bounds();
-        let of_workers = Arc::clone(&shared);
-        let pool = Pool::new(bounds.connections, move |client, worker| of_workers.serve(client, worker));
+        let limits = Arc::clone(&shared.context.limits);
+        let workers_shared = Arc::clone(&shared);
+        let pool = Pool::new(limits.bounds.connections, move |client, worker| workers_shared.serve(client, worker));
         Self {
             shared,
             pool,
             listeners: listeners.into_iter().map(Arc::new).collect(),
-            backlog: Backlog::new(bounds),
+            backlog: Backlog::new(limits.bounds),
+            limits,
             refused: VecDeque::new(),
-            back_off: BACK_OFF.0,
-            resumes: None,
-            failures: Throttle::new(Duration::from_secs(1)),
-            refusals: Throttle::new(Duration::from_secs(1)),
+            back_off: MIN_BACK_OFF,
+            accept_again_at: None,
+            error_log: Throttle::new(Duration::from_secs(1)),
+            refusal_log: Throttle::new(Duration::from_secs(1)),
         }
     }
 
-    /// Accepts and hands out connections until the server is to stop; then lets the responses in flight end.
     pub fn run(mut self, drain_timeout: Duration) -> Stopped {
         self.listen();
-        while matches!(self.shared.context.limits.must_close(), None | Some(CloseReason::Evicted)) {
+        while matches!(self.limits.must_close(), None | Some(CloseReason::Evicted)) {
             let accepts = self.wait(None);
             self.admit_waiting();
             if accepts {
@@ -81,37 +81,36 @@ impl AcceptLoop {
         self.drain(drain_timeout)
     }
 
-    /// Waits until there is something to do, until `until` at the latest, and does what is due. Whether there is a
+    /// Waits until there is something to do, until `until` at the latest, and does what is due. Returns whether there is a
     /// connection to accept.
     fn wait(&mut self, until: Option<Instant>) -> bool {
-        let retry = (self.backlog.len() > 0).then(|| Instant::now() + RETRY);
-        let deadlines =
-            [until, retry, self.resumes, self.pool.next_tick(), self.refused.front().map(|(_, until)| *until)];
+        let retry = (!self.backlog.waiting.is_empty()).then(|| Instant::now() + RETRY_INTERVAL);
+        let refused_until = self.refused.front().map(|(_, until)| *until);
+        let deadlines = [until, retry, refused_until, self.accept_again_at, self.pool.next_tick()];
         let mut ready = Vec::new();
         let mut accepts = self.shared.poller.wait(deadlines.into_iter().flatten().min(), &mut ready);
         for client in ready {
-            self.shared.context.site.metrics().resumed();
+            self.shared.metrics().resumed();
             self.pool.submit(client);
         }
         let now = Instant::now();
         self.pool.tick(now);
-        while let Some(client) = self.pool.take_overdue(now, WAIT) {
+        while let Some(client) = self.pool.take_overdue(now, WAIT_TIMEOUT) {
             self.refuse(Arc::clone(&client.socket), Refused::NoResources);
             self.shared.close(client, CloseReason::NoResources);
         }
         while self.refused.front().is_some_and(|(_, until)| *until <= now) {
             self.refused.pop_front();
         }
-        if self.resumes.is_some_and(|at| at <= now) {
-            self.resumes = None;
+        if self.accept_again_at.is_some_and(|at| at <= now) {
+            self.accept_again_at = None;
             accepts = true;
         }
         accepts
     }
 
-    /// Asks to be told of the next connection.
     fn listen(&mut self) {
-        if self.resumes.is_some() {
+        if self.accept_again_at.is_some() {
             return;
         }
         let armed = self.listeners.iter().try_for_each(|listener| self.shared.poller.arm_listener(listener));
@@ -120,14 +119,13 @@ impl AcceptLoop {
         }
     }
 
-    /// Accepts the connections that have come; not all at once, where they are many.
     fn accept(&mut self) {
         for listener in self.listeners.clone() {
-            for _ in 0..ACCEPTS {
+            for _ in 0..MAX_ACCEPTS_IN_A_ROW {
                 match accept(&listener) {
                     Ok((stream, peer)) => {
-                        self.back_off = BACK_OFF.0;
-                        self.receive(Arc::new(stream), peer);
+                        self.back_off = MIN_BACK_OFF;
+                        self.handle_new(Arc::new(stream), peer);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) if is_of_one_connection(&error) => {}
@@ -137,41 +135,40 @@ impl AcceptLoop {
         }
     }
 
-    /// Nothing can be accepted: the system has no descriptors or no memory left.
+    /// Accepts nothing for a while: the system has no descriptors or no memory left.
     fn back_off(&mut self, error: &io::Error) {
-        self.failures.pass(|missed| log::warn!("can't accept connections: {error} ({missed} more such errors)"));
+        self.error_log.pass(|missed| log::warn!("can't accept connections: {error} ({missed} more such errors)"));
         // An idle connection's descriptor may be the one that is missing.
         self.evict(None);
-        self.resumes = Some(Instant::now() + self.back_off);
-        self.back_off = (self.back_off * 2).min(BACK_OFF.1);
+        self.accept_again_at = Some(Instant::now() + self.back_off);
+        self.back_off = (self.back_off * 2).min(MAX_BACK_OFF);
     }
 
-    /// A new connection: admits it, lets it wait, or refuses it.
-    fn receive(&mut self, socket: Arc<TcpStream>, peer: SocketAddr) {
+    /// Admits a new connection, lets it wait, or refuses it.
+    fn handle_new(&mut self, socket: Arc<TcpStream>, peer: SocketAddr) {
         if !memory_is_left() {
             return self.refuse(socket, Refused::NoResources);
         }
-        // Others were here before. But one that only its own address keeps out doesn't wait.
-        let is_first = self.backlog.len() == 0 || self.shared.context.limits.is_full(address_of(peer));
-        if is_first && self.admit(&socket, peer) {
+        // First come, first served. But a connection whose address is at its own limit is refused, and doesn't wait.
+        let is_next = self.backlog.waiting.is_empty() || self.limits.is_full(address_of(peer));
+        if is_next && self.admit(&socket, peer) {
             return;
         }
         match self.backlog.push(socket, peer, Instant::now()) {
-            Ok(()) => self.tell_waiting(),
+            Ok(()) => self.update_waiting(),
             Err(socket) => self.refuse(socket, Refused::BacklogFull),
         }
     }
 
-    /// Gives a connection a place and a worker, or refuses it where its address has too many. `false`: there is no place.
+    /// Gives a connection a place and a worker, or refuses it if its address has too many. `false`: there is no place.
     fn admit(&mut self, socket: &Arc<TcpStream>, peer: SocketAddr) -> bool {
         let address = address_of(peer);
-        let limits = Arc::clone(&self.shared.context.limits);
         loop {
-            match limits.admit(socket, address) {
+            match self.limits.admit(socket, address) {
                 Ok(place) => {
                     let connection = Connection::new(peer, Instant::now(), &self.shared.context);
-                    self.shared.context.site.metrics().opened();
-                    // Its request is there already, as a rule.
+                    self.shared.metrics().opened();
+                    // Usually, its request has arrived already.
                     self.pool.submit(Box::new(Client { socket: Arc::clone(socket), connection, place }));
                     return true;
                 }
@@ -186,20 +183,20 @@ impl AcceptLoop {
         }
     }
 
-    /// Closes the connection that has been idle longest, of `address` or of all; whether there was one.
+    /// Closes the connection that has been idle longest, of `address` or of all. Returns whether there was one.
     fn evict(&self, address: Option<IpAddr>) -> bool {
         let wanted = |client: &Client| address.is_none_or(|address| client.place.address == address);
         while let Some(client) = self.shared.poller.evict(Instant::now(), |client| wanted(client)) {
-            if self.dismiss(client, CloseReason::Evicted) {
+            if self.close_idle(client, CloseReason::Evicted) {
                 return true;
             }
         }
         false
     }
 
-    /// Closes an idle connection, unless its next request has just come; whether it did.
-    fn dismiss(&self, client: Box<Client>, reason: CloseReason) -> bool {
-        self.shared.context.site.metrics().resumed();
+    /// Closes an idle connection, unless its next request has just arrived. Returns whether it did.
+    fn close_idle(&self, client: Box<Client>, reason: CloseReason) -> bool {
+        self.shared.metrics().resumed();
         if matches!(client.socket.peek(&mut [0]), Ok(1..)) {
             self.pool.submit(client);
             return false;
@@ -208,60 +205,59 @@ impl AcceptLoop {
         true
     }
 
-    /// Gives places to connections that wait, as far as there are any, and refuses those that have waited long enough.
+    /// Admits connections that wait, while there are places, and refuses those that have waited for too long.
     fn admit_waiting(&mut self) {
-        if self.backlog.len() == 0 {
+        if self.backlog.waiting.is_empty() {
             return;
         }
-        let limits = Arc::clone(&self.shared.context.limits);
-        while self.backlog.len() > 0
-            && (limits.open() < limits.bounds().connections || self.evict(None))
-            && let Some(waiting) = self.backlog.pop_next(&limits)
+        while !self.backlog.waiting.is_empty()
+            && (self.limits.open() < self.limits.bounds.connections || self.evict(None))
+            && let Some(waiting) = self.backlog.pop_next(&self.limits)
         {
             self.admit(&waiting.socket, waiting.peer);
         }
         while let Some(waiting) = self.backlog.pop_expired(Instant::now()) {
             self.refuse(waiting.socket, Refused::TimedOut);
         }
-        self.tell_waiting();
+        self.update_waiting();
     }
 
-    fn tell_waiting(&self) {
-        let waiting = self.backlog.len();
-        self.shared.context.limits.set_contended(waiting > 0);
-        self.shared.context.site.metrics().waiting(waiting);
+    fn update_waiting(&self) {
+        let waiting = self.backlog.waiting.len();
+        self.limits.set_waiting(waiting > 0);
+        self.shared.metrics().waiting(waiting);
     }
 
     /// Answers 503 and keeps the connection until the client has had time to read that.
     fn refuse(&mut self, socket: Arc<TcpStream>, why: Refused) {
-        self.refusals.pass(|missed| {
+        self.refusal_log.pass(|missed| {
             log::warn!("refused a connection with 503: {} ({missed} more refused before)", why.sentence());
         });
-        self.shared.context.site.metrics().refused(why);
+        self.shared.metrics().refused(why);
         refuse(&*socket);
-        if self.refused.len() >= self.shared.context.limits.bounds().backlog {
+        if self.refused.len() >= self.limits.bounds.backlog {
             self.refused.pop_front();
         }
-        self.refused.push_back((socket, Instant::now() + REFUSED));
+        self.refused.push_back((socket, Instant::now() + REFUSED_TIMEOUT));
     }
 
     /// Accepts nothing more, closes the idle connections, and waits until the others have ended; then aborts them.
     fn drain(mut self, drain_timeout: Duration) -> Stopped {
         self.listeners.drain(..).for_each(|listener| self.shared.poller.disarm_listener(&listener));
-        let limits = Arc::clone(&self.shared.context.limits);
-        while let Some(waiting) = self.backlog.pop_next(&limits) {
+        while let Some(waiting) = self.backlog.pop_next(&self.limits) {
             self.refuse(waiting.socket, Refused::Stopping);
         }
-        self.tell_waiting();
+        self.update_waiting();
         for client in self.shared.poller.take_idle() {
-            self.dismiss(client, CloseReason::Drained);
+            self.close_idle(client, CloseReason::Drained);
         }
         let until = Instant::now() + drain_timeout;
+        let limits = Arc::clone(&self.limits);
         while limits.open() > 0 && Instant::now() < until && limits.must_close() != Some(CloseReason::Aborted) {
             self.wait(Some(until));
         }
         let aborted = if limits.open() > 0 { limits.abort() } else { 0 };
-        let until = Instant::now() + ABORT;
+        let until = Instant::now() + ABORT_TIMEOUT;
         while limits.open() > 0 && Instant::now() < until {
             self.wait(Some(until));
         }

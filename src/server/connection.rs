@@ -1,9 +1,7 @@
 //! One client's connection: requests in, responses out, one after the other.
 //!
-//! [`Connection::serve`] is a worker's work: read a head, plan the response, send it, and again. Where a head isn't
-//! complete the connection is parked, and nothing waits for it but the poller. Every wait has an end: a request's head is
-//! complete by the head timeout, the time between requests is bounded by the idle timeout, sending by the stall clock, and
-//! a final answer by a lingering close. Each way a connection can end is a [`CloseReason`].
+//! A worker runs [`Connection::serve`]: read a head, plan the response, send it, and again. While a head is incomplete,
+//! the connection is parked. Every wait has a deadline, and each way a connection can end is a [`CloseReason`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,103 +24,87 @@ use crate::library::LastFile;
 use crate::routes::Site;
 use crate::throttle::Throttle;
 
-/// How long, and how many bytes, a client that is told something final may go on sending: closing at once would make
-/// the system reset the connection, and the answer could be lost on its way (RFC 9112 §9.6).
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 256 * 1024;
+/// The bounds of a lingering close. If the connection were closed while the client still sends, the system would reset it,
+/// and the last response could be lost (RFC 9112 §9.6).
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_LINGER_BYTES: usize = 256 * 1024;
 
-/// Bytes asked of the socket at a time, and held for each connection: a usual head is below 1 KiB.
-const RECEIVE: usize = 1024;
+/// Bytes received at a time, and held for each connection. Most heads are below 1 KiB.
+const RECEIVE_SIZE: usize = 1024;
 
-/// A connection that has sent nothing yet is younger than this when its request is likely on its way.
-const GRACE: Duration = Duration::from_secs(1);
+/// A new connection isn't evicted this long: its request is likely on its way.
+const NEW_CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
-/// Requests that a worker answers one after the other before it takes the next connection.
-const IN_A_ROW: usize = 32;
+/// A worker answers so many requests of one connection before it takes the next connection.
+const MAX_REQUESTS_IN_A_ROW: usize = 32;
 
 /// What the connections of a server share.
 pub struct Context {
-    /// What is served.
     pub site: Site,
-    /// Who is connected.
     pub limits: Arc<Limits>,
-    /// A request's head must be complete within this, else 408.
     pub head_timeout: Duration,
-    /// How long a connection may be idle between requests.
     pub idle_timeout: Duration,
-    /// A client that takes less than [`super::send::STALL_BYTES`] within this has stalled.
     pub stall_timeout: Duration,
-    /// Files that can't be read, for the log.
-    pub failures: Throttle,
-    /// How files are sent.
+    pub read_error_log: Throttle,
     pub copying: Copying,
 }
 
-/// What is to be done with a connection that was served.
+/// What happens to a connection after a worker has served it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It waits for its client; or, where it has more requests, for other connections to have their turn.
+    /// It waits for its client. If more requests have arrived, its deadline is now: others get their turn first.
     Park(Deadline),
-    /// It has ended.
     Close(CloseReason),
 }
 
 /// One client's connection, without its socket.
-#[derive(Debug)]
 pub struct Connection {
-    peer: SocketAddr,
-    /// Bytes that were received and not yet used, and those of the request that is being answered. While there are none, the
-    /// connection is idle.
-    inbox: Vec<u8>,
+    pub peer: SocketAddr,
+    /// What was received, from the start of the request that is being read or answered. Empty while the connection is idle.
+    input: Vec<u8>,
     scan: HeadScan,
-    /// Since when it is idle, or when the first byte of its request came.
+    /// When it became idle, or when the first byte of its request arrived.
     since: Instant,
-    /// When it will have been idle for too long, or its request's head is to be complete.
+    /// The deadline of the head, of the idle time, or of the lingering close.
     until: Instant,
-    /// No request has come yet.
+    /// No request has arrived yet.
     is_new: bool,
-    /// Why it ends, once it has ended but for the lingering close: what the client still sends is dropped.
+    /// The close reason, during a lingering close: what the client still sends is dropped.
     lingering: Option<CloseReason>,
-    /// Bytes that were dropped.
-    dropped: usize,
+    dropped_bytes: usize,
     last_file: LastFile,
     clock: StallClock,
 }
 
-/// A planned response, and what the log is to say of it.
+/// A request and its planned response.
 struct Exchange {
     response: Response,
-    /// Where in the inbox the request line is, and where the request ends.
+    /// Where in the input the request line is, and where the request ends.
     line: Range<usize>,
     end: usize,
-    /// The connection ends with this response, and why.
+    /// Why the connection closes after this response, if it does.
     close: Option<CloseReason>,
-    /// What the client is told of its connection, if that is news to it.
+    /// The value of the `Connection` field.
     connection: Option<&'static str>,
 }
 
 impl Connection {
-    /// That of a client that has just come.
     pub fn new(peer: SocketAddr, now: Instant, context: &Context) -> Self {
         Self {
             peer,
-            inbox: Vec::new(),
+            input: Vec::new(),
             scan: HeadScan::default(),
             since: now,
             until: now + context.head_timeout,
             is_new: true,
             lingering: None,
-            dropped: 0,
+            dropped_bytes: 0,
             last_file: LastFile::default(),
             clock: StallClock::default(),
         }
     }
 
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// Answers requests as long as there are any, up to a fair number.
+    /// Answers the requests that have arrived, up to [`MAX_REQUESTS_IN_A_ROW`].
     pub fn serve(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
         let mut next = match self.lingering {
             Some(reason) => self.linger(reason, socket),
@@ -132,17 +114,17 @@ impl Connection {
             && self.more_may_come(reason, socket)
         {
             socket.finish();
-            self.until = socket.now() + LINGER;
+            self.until = socket.now() + LINGER_TIMEOUT;
             self.lingering = Some(reason);
             next = self.linger(reason, socket);
         }
-        // What is parked keeps what it needs, and no more.
-        self.inbox.shrink_to_fit();
+        // It may be parked for long.
+        self.input.shrink_to_fit();
         next
     }
 
     fn answer_requests(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
-        for _ in 0..IN_A_ROW {
+        for _ in 0..MAX_REQUESTS_IN_A_ROW {
             let exchange = match self.read_request(socket, context) {
                 Ok(exchange) => exchange,
                 Err(next) => return next,
@@ -150,38 +132,42 @@ impl Connection {
             if let Some(reason) = self.respond(exchange, socket, context, worker) {
                 return Next::Close(reason);
             }
-            // What has been lowered doesn't answer the next one.
-            if worker.is_detached() {
+            // This thread has a low priority now. Another one answers the next request.
+            if worker.is_detached {
                 break;
             }
         }
-        // There may be more: that is seen as soon as other connections have had their turn.
         Next::Park(Deadline { until: socket.now(), idle_since: None })
     }
 
-    /// Receives until there is a head, and plans the response; or says what else is to be done.
+    /// Receives until a head is complete, and plans the response; otherwise returns what happens to the connection.
     fn read_request(&mut self, socket: &mut impl Socket, context: &Context) -> Result<Exchange, Next> {
         loop {
-            match self.scan.advance(&self.inbox) {
+            match self.scan.advance(&self.input) {
                 Ok(Some(head)) => return Ok(self.plan(head, context)),
-                Ok(None) => debug_assert!(self.inbox.len() <= MAX_HEAD),
+                Ok(None) => debug_assert!(self.input.len() <= MAX_HEAD),
                 Err(refusal) => return Ok(self.refuse(refusal)),
             }
-            let was_idle = self.inbox.is_empty();
+            let was_idle = self.input.is_empty();
             match self.receive(socket) {
                 Ok(false) => return self.wait(socket.now(), context),
-                Ok(true) if was_idle => self.request_begins(socket.now(), context),
+                Ok(true) if was_idle => {
+                    self.since = socket.now();
+                    if !self.is_new {
+                        self.until = self.since + context.head_timeout;
+                    }
+                }
                 Ok(true) => {}
                 Err(reason) => return Err(Next::Close(reason)),
             }
         }
     }
 
-    /// Receives what there is; whether there was anything.
+    /// Receives what has arrived. Returns whether there was anything.
     fn receive(&mut self, socket: &mut impl Socket) -> Result<bool, CloseReason> {
-        self.inbox.reserve_exact(RECEIVE);
-        match socket.receive(&mut self.inbox) {
-            Ok(0) if self.inbox.is_empty() => Err(CloseReason::ClientClosed),
+        self.input.reserve_exact(RECEIVE_SIZE);
+        match socket.receive(&mut self.input) {
+            Ok(0) if self.input.is_empty() => Err(CloseReason::ClientClosed),
             Ok(0) => Err(CloseReason::IncompleteHead),
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
@@ -189,16 +175,9 @@ impl Connection {
         }
     }
 
-    fn request_begins(&mut self, now: Instant, context: &Context) {
-        self.since = now;
-        if !self.is_new {
-            self.until = now + context.head_timeout;
-        }
-    }
-
-    /// There is nothing to receive. Says how long that may last, or what it means that it has lasted for too long.
+    /// Nothing has arrived: parks the connection, or closes it if its deadline has come.
     fn wait(&mut self, now: Instant, context: &Context) -> Result<Exchange, Next> {
-        if !self.inbox.is_empty() {
+        if !self.input.is_empty() {
             if now < self.until {
                 return Err(Next::Park(Deadline { until: self.until, idle_since: None }));
             }
@@ -210,19 +189,19 @@ impl Connection {
         }
         self.clock.stop();
         Err(match context.limits.must_close() {
-            // A new connection is not evicted before it could have asked for anything.
+            // A new connection gets time to send its request.
             Some(reason) if !(self.is_new && reason == CloseReason::Evicted) => Next::Close(reason),
             _ => {
-                let since = if self.is_new { self.since + GRACE } else { self.since };
+                let since = if self.is_new { self.since + NEW_CONNECTION_GRACE } else { self.since };
                 Next::Park(Deadline { until: self.until, idle_since: Some(since) })
             }
         })
     }
 
-    /// Plans the response to the request whose head is `at`. That opens the file where the response is one.
+    /// Plans the response to the request whose head is `at`, and opens its file.
     fn plan(&mut self, at: Range<usize>, context: &Context) -> Exchange {
-        let Self { inbox, last_file, .. } = self;
-        let head = match Head::parse(&inbox[at.clone()]) {
+        let Self { input, last_file, .. } = self;
+        let head = match Head::parse(&input[at.clone()]) {
             Ok(head) => head,
             Err(refusal) => return self.refuse(refusal),
         };
@@ -238,23 +217,24 @@ impl Connection {
             Some(_) => Some("close"),
             None => (head.version < HTTPVersion(1, 1)).then_some("keep-alive"),
         };
-        Exchange { response, line: first_line(inbox, at.start), end: at.end, close, connection }
+        Exchange { response, line: first_line(input, at.start), end: at.end, close, connection }
     }
 
     fn refuse(&self, refusal: Refusal) -> Exchange {
-        self.final_answer(Response::text(refusal.status().0, refusal.sentence()), CloseReason::BadRequest)
+        let (status, sentence) = refusal.response();
+        self.final_answer(Response::text(status, sentence), CloseReason::BadRequest)
     }
 
     fn final_answer(&self, response: Response, reason: CloseReason) -> Exchange {
-        let start = self.inbox.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
-        let line = first_line(&self.inbox, start);
-        // What follows a head is no body to a client that asked for a head alone.
-        let is_head = self.inbox[line.clone()].starts_with(b"HEAD ");
+        let start = self.input.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
+        let line = first_line(&self.input, start);
+        // The response to HEAD has no body, even if it is an error.
+        let is_head = self.input[line.clone()].starts_with(b"HEAD ");
         let response = if is_head { response.without_body() } else { response };
-        Exchange { response, line, end: self.inbox.len(), close: Some(reason), connection: Some("close") }
+        Exchange { response, line, end: self.input.len(), close: Some(reason), connection: Some("close") }
     }
 
-    /// Sends a response and accounts for it. Why the connection ends, if it does.
+    /// Sends a response, logs and counts it. Returns why the connection closes, if it does.
     fn respond(
         &mut self,
         exchange: Exchange,
@@ -273,8 +253,8 @@ impl Connection {
         };
         let (mut sent, mut head_length) = send_response(&mut out, &response);
         if let Err(broken @ (Broken::Truncated | Broken::Unreadable(_))) = &sent {
-            let request = self.inbox[line.clone()].escape_ascii();
-            context.failures.pass(|missed| {
+            let request = self.input[line.clone()].escape_ascii();
+            context.read_error_log.pass(|missed| {
                 log::warn!("can't read the file for \"{request}\": {broken} ({missed} more such errors)");
             });
             if out.taken() == 0 {
@@ -282,7 +262,7 @@ impl Connection {
                 (sent, head_length) = send_response(&mut out, &response);
             }
         }
-        let (taken, first_byte) = (out.taken().saturating_sub(head_length), out.first_byte());
+        let (taken, first_byte) = (out.taken().saturating_sub(head_length), out.first_byte);
         drop(running);
         if let Err(broken) = sent {
             close = Some(match broken {
@@ -296,31 +276,31 @@ impl Connection {
         let (status, due, now) = (response.status.0, response.body.len(), socket.now());
         let first_byte = first_byte.map(|at| at.saturating_duration_since(self.since));
         context.site.metrics().end(status, taken, first_byte);
-        let (client, request_line, took) = (self.peer, &self.inbox[line], now.saturating_duration_since(self.since));
+        let (client, request_line, took) = (self.peer, &self.input[line], now.saturating_duration_since(self.since));
         Entry { client, request_line, status, sent: taken, due, took, close }.record();
-        self.inbox.drain(..end);
+        self.input.drain(..end);
         (self.scan, self.is_new, self.since) = (HeadScan::default(), false, now);
-        self.until = now + if self.inbox.is_empty() { context.idle_timeout } else { context.head_timeout };
+        self.until = now + if self.input.is_empty() { context.idle_timeout } else { context.head_timeout };
         close
     }
 
-    /// Whether the client may still be sending, so that closing at once could lose what it was told.
+    /// Whether the client may still be sending, so that the connection needs a lingering close.
     fn more_may_come(&mut self, reason: CloseReason, socket: &mut impl Socket) -> bool {
         match reason {
             _ if self.lingering.is_some() => false,
             CloseReason::BadRequest | CloseReason::RequestBody | CloseReason::HeadTimeout => true,
             CloseReason::ClientRequested | CloseReason::Evicted | CloseReason::Drained => {
-                !self.inbox.is_empty() || self.receive(socket) == Ok(true)
+                !self.input.is_empty() || self.receive(socket) == Ok(true)
             }
             _ => false,
         }
     }
 
-    /// Drops what the client still sends, up to a bound.
+    /// Drops what the client still sends, up to the bounds of a lingering close.
     fn linger(&mut self, reason: CloseReason, socket: &mut impl Socket) -> Next {
-        while self.dropped < LINGER_BYTES && socket.now() < self.until {
-            self.dropped += self.inbox.len();
-            self.inbox.clear();
+        while self.dropped_bytes < MAX_LINGER_BYTES && socket.now() < self.until {
+            self.dropped_bytes += self.input.len();
+            self.input.clear();
             match self.receive(socket) {
                 Ok(true) => {}
                 Ok(false) => return Next::Park(Deadline { until: self.until, idle_since: None }),
@@ -331,14 +311,13 @@ impl Connection {
     }
 }
 
-/// Where the line that starts at `start` lies, without its end.
+/// The line that starts at `start`, without its end.
 fn first_line(bytes: &[u8], start: usize) -> Range<usize> {
     let length = bytes[start..].iter().position(|b| b"\r\n".contains(b)).unwrap_or(bytes.len() - start);
     start..start + length
 }
 
-/// Answers 503 to a connection that isn't served, without waiting for anything: it has sent a request at most, and a
-/// new socket takes these few bytes at once.
+/// Answers 503 to a connection that isn't admitted. It waits for nothing: a new socket takes these few bytes at once.
 pub fn refuse(mut socket: impl Socket) {
     let sentence = "All of the server's connections are in use. Try again in a few seconds.";
     let response = Response::text(503, sentence).retry_soon();
@@ -347,7 +326,7 @@ pub fn refuse(mut socket: impl Socket) {
     if let Body::Bytes(body) = &response.body {
         bytes.extend_from_slice(body);
     }
-    // The client may be gone.
+    // It fails if the client is gone.
     let _ = socket.send(&bytes, &[], false);
     socket.finish();
 }

@@ -9,17 +9,16 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// Connections that the system completes before they are accepted; it is cut to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+/// The backlog of listen(2); the system lowers it to `net.core.somaxconn`.
+const LISTEN_BACKLOG: i32 = 4096;
 
-/// Bytes of a response that the system keeps and hasn't sent yet (`TCP_NOTSENT_LOWAT`, tcp(7)); a writer is woken when
-/// half of them are left. Without a bound it is woken when a third of some megabytes is free, so that a client that
-/// takes 32 KiB a second was seen to stall for 5 s, as it was with 512 KiB; up to 128 KiB it was not, and no bound
-/// down to 16 KiB cost any speed.
+/// `TCP_NOTSENT_LOWAT` (tcp(7)): the most unsent bytes that the system keeps; a writer is woken when half of them are left.
+/// Without it, or with 512 KiB, a client that takes 32 KiB a second seems to take nothing for 5 s; up to 128 KiB it doesn't.
+/// No value down to 16 KiB costs speed.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 64 * 1024;
+const NOTSENT_LOWAT: u32 = 64 * 1024;
 
-/// A listener that doesn't block, and whose accepted sockets need no option set: they inherit them.
+/// A listener that doesn't block. On Linux, accepted sockets inherit all its options.
 pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -27,26 +26,21 @@ pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         // So that 0.0.0.0 and [::] can be listened on beside each other.
         socket.set_only_v6(true)?;
     }
-    set_options(&socket)?;
+    // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+    // A phone that left the network without a FIN is found between requests too.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(LISTEN_BACKLOG)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
 
-/// The options of every connection.
-fn set_options(socket: &Socket) -> io::Result<()> {
-    // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
-    socket.set_tcp_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
-    // A phone that left the network without a FIN is found between requests too.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))
-}
-
-/// The next connection, which doesn't block (sendfile(2) has no flag for that).
+/// The next connection. Its socket doesn't block, because sendfile(2) has no flag for that.
 #[cfg(target_os = "linux")]
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
@@ -54,7 +48,7 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((socket.into(), peer))
 }
 
-/// The same; what isn't inherited is set.
+/// The next connection, with the options that it doesn't inherit.
 #[cfg(not(target_os = "linux"))]
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
@@ -63,7 +57,7 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     Ok((stream, peer))
 }
 
-/// A connection that was gone before it was accepted, or that a firewall or a network error ended (accept(2)).
+/// Whether only this connection failed: the client was gone, or a firewall or a network error ended it (accept(2)).
 pub fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

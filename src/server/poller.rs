@@ -1,8 +1,6 @@
-//! Connections that wait for their client: nothing is done with one until its socket has something to read, or its
-//! deadline has come. Waiting costs no thread.
+//! Parked connections: each stays here until its socket has something to read, or its deadline has come.
 //!
-//! One thread, the accept loop, blocks in [`Poller::wait`]. Any thread may park a connection. A connection is the
-//! poller's while its socket is armed, and somebody else's otherwise.
+//! Any thread may park a connection. One thread, the accept loop, blocks in [`Poller::wait`] and takes those that are ready.
 
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -13,10 +11,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
+
+use super::lock;
 
 #[cfg(target_os = "linux")]
 use epoll::Selector;
@@ -26,27 +26,25 @@ use poll::Selector;
 /// The bit that tells a listener's token from a connection's.
 const LISTENER: u64 = 1 << 62;
 
-/// See the module.
 pub struct Poller<T> {
     selector: Selector,
     parked: Mutex<Parked<T>>,
 }
 
-/// How long a connection is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// When it is given back, even if there is nothing to read.
+    /// When the poller returns the connection, even if there is nothing to read.
     pub until: Instant,
-    /// From when on it may be evicted; `None`: it may not.
+    /// When it became idle, and may be evicted; `None`: it may not.
     pub idle_since: Option<Instant>,
 }
 
 struct Parked<T> {
-    /// By descriptor: that of an open socket is its own.
+    /// By the socket's descriptor.
     connections: HashMap<u64, (T, Deadline)>,
     deadlines: BTreeSet<(Instant, u64)>,
-    /// When the wait that is going on ends. It isn't put off when its connection is taken out: that one is parked again
-    /// soon, as a rule, and then nothing has to be woken.
+    /// When the present wait ends. It stays when that connection is taken out, since it is usually parked again soon: then
+    /// nothing has to be woken.
     wait_ends: Option<Instant>,
     refuses_idle: bool,
 }
@@ -61,16 +59,16 @@ impl<T> Parked<T> {
 
 impl<T> Poller<T> {
     pub fn new() -> io::Result<Self> {
-        let (connections, deadlines) = (HashMap::new(), BTreeSet::new());
-        let parked = Parked { connections, deadlines, wait_ends: None, refuses_idle: false };
+        let parked =
+            Parked { connections: HashMap::new(), deadlines: BTreeSet::new(), wait_ends: None, refuses_idle: false };
         Ok(Self { selector: Selector::new()?, parked: Mutex::new(parked) })
     }
 
-    /// Parks a connection until there is something to read from its socket, or until its deadline. Gives it back when the
-    /// system can't watch the socket, or when it is idle and [`Self::take_idle`] was called.
+    /// Parks a connection until its socket has something to read, or until its deadline. Gives it back if the system can't
+    /// watch the socket, or if it is idle and [`Self::take_idle`] was called.
     pub fn park(&self, connection: T, socket: impl Fn(&T) -> &Arc<TcpStream>, deadline: Deadline) -> Result<(), T> {
         let token = socket(&connection).as_raw_fd() as u64;
-        let mut parked = self.lock();
+        let mut parked = lock(&self.parked);
         if parked.refuses_idle && deadline.idle_since.is_some() {
             return Err(connection);
         }
@@ -88,20 +86,19 @@ impl<T> Poller<T> {
         Ok(())
     }
 
-    /// Ends a wait as soon as there is a connection to accept, once.
+    /// The next connection to accept ends a wait, once.
     pub fn arm_listener(&self, listener: &Arc<TcpListener>) -> io::Result<()> {
         self.selector.arm(LISTENER | listener.as_raw_fd() as u64, listener)
     }
 
-    /// Watches a listener no longer.
     pub fn disarm_listener(&self, listener: &Arc<TcpListener>) {
         self.selector.disarm(LISTENER | listener.as_raw_fd() as u64);
     }
 
-    /// Waits until a connection can be read or has reached its deadline, or there is one to accept; until `until`, or for
-    /// ever. Appends the connections to `ready`; says whether there is one to accept.
+    /// Waits until a connection has something to read or has reached its deadline, or there is one to accept; until `until`
+    /// at the latest. Appends the connections to `ready`, and returns whether there is one to accept.
     pub fn wait(&self, until: Option<Instant>, ready: &mut Vec<T>) -> bool {
-        let mut parked = self.lock();
+        let mut parked = lock(&self.parked);
         let now = Instant::now();
         let first = parked.deadlines.first().map(|(deadline, _)| *deadline);
         parked.wait_ends = first.into_iter().chain(parked.wait_ends.filter(|end| *end > now)).min();
@@ -109,9 +106,8 @@ impl<T> Poller<T> {
         drop(parked);
         let mut tokens = Vec::new();
         self.selector.wait(until.map(|until| until.saturating_duration_since(now)), &mut tokens);
-        let mut parked = self.lock();
-        let connections = tokens.iter().filter_map(|token| parked.take(*token));
-        ready.extend(connections);
+        let mut parked = lock(&self.parked);
+        ready.extend(tokens.iter().filter_map(|token| parked.take(*token)));
         let now = Instant::now();
         while let Some((_, token)) = parked.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
             self.selector.disarm(token);
@@ -120,14 +116,14 @@ impl<T> Poller<T> {
         tokens.iter().any(|token| token & LISTENER != 0)
     }
 
-    /// Ends the wait that is going on, or the next one.
+    /// Ends the present wait, or the next one.
     pub fn wake(&self) {
         self.selector.wake();
     }
 
     /// Takes the connection that has been idle longest, of those that are `wanted`.
     pub fn evict(&self, now: Instant, wanted: impl Fn(&T) -> bool) -> Option<T> {
-        let mut parked = self.lock();
+        let mut parked = lock(&self.parked);
         let idle = parked.connections.iter().filter_map(|(token, (connection, deadline))| {
             let since = deadline.idle_since.filter(|since| *since <= now)?;
             wanted(connection).then_some((since, *token))
@@ -139,20 +135,16 @@ impl<T> Poller<T> {
 
     /// Takes every idle connection, and lets none be parked from now on.
     pub fn take_idle(&self) -> Vec<T> {
-        let mut parked = self.lock();
+        let mut parked = lock(&self.parked);
         parked.refuses_idle = true;
         let is_idle = |(token, (_, deadline)): (&u64, &(T, Deadline))| deadline.idle_since.map(|_| *token);
         let idle: Vec<u64> = parked.connections.iter().filter_map(is_idle).collect();
         idle.iter().for_each(|token| self.selector.disarm(*token));
         idle.into_iter().filter_map(|token| parked.take(token)).collect()
     }
-
-    fn lock(&self) -> MutexGuard<'_, Parked<T>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A wait as the system wants it; a day at most, since some systems count milliseconds in 32 bits.
+/// At most a day, since some systems count milliseconds in 32 bits.
 pub fn timespec(wait: Duration) -> Timespec {
     let wait = wait.min(Duration::from_secs(24 * 3600));
     Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() }

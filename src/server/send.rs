@@ -1,9 +1,7 @@
-//! A response's bytes, from buffer and file to the client: the head with the first chunk in one write, and then one chunk
-//! after the other.
+//! Sends a response: the head with the first chunk in one write, and then one chunk after the other.
 //!
-//! One loop serves copies of any size, `sendfile(2)` and several ranges. [`Writer`] waits whenever the socket is full. A
-//! response is whole or visibly broken: where the file ends early or the client takes nothing, sending ends with an
-//! error, and the connection is closed.
+//! [`Writer`] waits whenever the socket is full. A response is whole or visibly broken: if the file ends early or the client
+//! stops reading, sending ends with an error, and the connection is closed.
 
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -20,22 +18,19 @@ use super::socket::Socket;
 use crate::http::response::Body;
 
 /// A client that takes fewer bytes than this within the stall timeout has stalled.
-pub const STALL_BYTES: u64 = 4096;
+const STALL_BYTES: u64 = 4096;
 
-/// Chunks of up to this size are on the stack.
-const SMALL: usize = 4096;
+/// Buffers of up to this size are on the stack.
+const STACK_BUFFER_SIZE: usize = 4096;
 
-/// Bytes that are read at a time, however large a chunk is: a socket seldom takes more.
-const MOST: usize = 256 * 1024;
+/// The most bytes that one read(2) or sendfile(2) is asked for: a socket seldom takes more.
+const MAX_CHUNK_SIZE: usize = 256 * 1024;
 
-/// A response that has sent more bytes than this is a long one. It also lets others run each time that it has sent as many.
-const LONG: u64 = 128 * 1024;
+/// A response that has sent more bytes than this is a long one: its worker is detached, and yields after each further as many.
+const LONG_RESPONSE: u64 = 128 * 1024;
 
-/// Bytes that the kernel is asked to send in one call.
-const BY_KERNEL: u64 = 256 * 1024;
-
-/// Bytes of a file for which it is worth telling the system that they are read one after the other.
-const READ_AHEAD: u64 = 1024 * 1024;
+/// The least bytes for which the system is told that they are read in sequence.
+const MIN_READ_AHEAD: u64 = 1024 * 1024;
 
 /// Why a response is not whole.
 #[derive(Debug)]
@@ -63,25 +58,24 @@ impl Display for Broken {
 /// How a file gets to the client.
 #[derive(Debug, Clone, Copy)]
 pub struct Copying {
-    /// The most bytes read from the file and given to the socket at a time.
     pub chunk_size: usize,
-    /// Let the kernel copy what is more than a chunk (`sendfile(2)`).
+    /// The kernel copies what is more than a chunk (`sendfile(2)`).
     pub sendfile: bool,
 }
 
 /// Where a response's bytes go.
 pub trait Output {
-    /// Sends `text` and then `chunk`, all of them. `more`: something follows at once, and it may be gathered with that.
+    /// Sends `text` and then `chunk`, all of them. `more`: something follows at once, so the system may wait for it.
     fn write(&mut self, text: &[u8], chunk: &[u8], more: bool) -> Result<(), Broken>;
 
-    /// Lets the kernel send a part of `file`.
+    /// Sends a part of `file` with `sendfile(2)`.
     fn send_file(&mut self, file: &File, range: Range<u64>) -> Result<(), Broken>;
 }
 
-/// Sends a response: its head, and then its body. Where the connection `closes` with it, its last bytes wait for the FIN, to
-/// go out in one segment. An error ends the response, and its connection has to end too.
+/// Sends a response. If the connection `closes` after it, its last bytes wait for the FIN, to go out in one segment. After
+/// an error the connection must be closed.
 pub fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, copying: Copying, closes: bool) -> Result<(), Broken> {
-    // What goes out with the next chunk.
+    // It goes out with the next chunk.
     let mut text = head;
     match body {
         Body::Empty => {}
@@ -110,16 +104,16 @@ fn copy(
     let length = range.end - range.start;
     read_ahead(file, &range);
     if copying.sendfile && length > copying.chunk_size as u64 {
-        // A file that can't be read is found out before anything is said of it.
+        // If the file can't be read, the response is a 503; so that has to be known before the head is sent.
         read(file, &mut [0], range.start)?;
         out.write(text, &[], false)?;
         text.clear();
         return out.send_file(file, range);
     }
-    let size = copying.chunk_size.min(MOST).min(usize::try_from(length).unwrap_or(MOST));
+    let size = copying.chunk_size.min(MAX_CHUNK_SIZE).min(usize::try_from(length).unwrap_or(MAX_CHUNK_SIZE));
     // A small one is on the stack, where planning the response has touched the pages already.
-    let (mut small, mut large) = ([0; SMALL], vec![0; if size > SMALL { size } else { 0 }]);
-    let buffer = if size > SMALL { &mut large[..] } else { &mut small[..size] };
+    let (mut small, mut large) = ([0; STACK_BUFFER_SIZE], vec![0; if size > STACK_BUFFER_SIZE { size } else { 0 }]);
+    let buffer = if size > STACK_BUFFER_SIZE { &mut large[..] } else { &mut small[..size] };
     let mut at = range.start;
     while at < range.end {
         let size = (range.end - at).min(buffer.len() as u64);
@@ -139,29 +133,29 @@ fn read(file: &File, chunk: &mut [u8], at: u64) -> Result<(), Broken> {
     })
 }
 
-/// Asks for more to be read ahead than usual (`posix_fadvise(2)`, which macOS lacks): with the 128 KiB that are usual,
-/// twenty viewers of a cold film were seen to get half as much again.
+/// Makes the system read ahead more than its usual 128 KiB (`posix_fadvise(2)`, which macOS lacks): twenty viewers of films
+/// that aren't in the page cache get half as much again.
 fn read_ahead(_file: &File, range: &Range<u64>) {
-    if range.end - range.start >= READ_AHEAD {
-        // It is advice; the bytes come without it too.
+    if range.end - range.start >= MIN_READ_AHEAD {
+        // Without it, the bytes only come more slowly.
         #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(_file, 0, None, rustix::fs::Advice::Sequential);
     }
 }
 
-/// Tells a client that takes nothing from one that is slow: one clock for the whole connection, which the next response
-/// doesn't start again.
+/// Tells a client that takes nothing from one that is slow. There is one for the whole connection: the next response doesn't
+/// restart it.
 #[derive(Debug, Default)]
 pub struct StallClock {
     /// Bytes that the socket took, over all responses.
     taken: u64,
-    /// Since when the client has been waited for, and how much had been taken then.
+    /// When the present wait began, and [`Self::taken`] then.
     mark: Option<(Instant, u64)>,
 }
 
 impl StallClock {
-    /// The socket is full: by when the client has to have taken something. The time starts when it is first waited for,
-    /// and again whenever it has taken [`STALL_BYTES`] since.
+    /// The deadline of a client whose socket is full. The time starts with the first wait, and again whenever the client has
+    /// taken [`STALL_BYTES`] since.
     fn deadline(&mut self, now: Instant, stall_timeout: Duration) -> Instant {
         let (since, _) = match self.mark {
             Some(mark) if self.taken - mark.1 < STALL_BYTES => mark,
@@ -170,24 +164,24 @@ impl StallClock {
         since + stall_timeout
     }
 
-    /// The client has asked for nothing more: nothing is waited for.
+    /// The connection is idle: the client has nothing to take.
     pub fn stop(&mut self) {
         self.mark = None;
     }
 }
 
-/// A client's socket as an [`Output`]: it waits for room, as long as the stall clock lets it. Where the response turns out
-/// to be a long one, or the socket is full, the worker that sends it is detached.
+/// A client's socket as an [`Output`]: it waits for room until the deadline of the stall clock. The worker is detached when
+/// the response is a long one, or when the socket is full.
 pub struct Writer<'c, S> {
     socket: &'c mut S,
     clock: &'c mut StallClock,
     stall_timeout: Duration,
     worker: &'c mut Worker,
-    /// What the clock had seen before this response.
+    /// [`StallClock::taken`] before this response.
     before: u64,
-    /// The most bytes that one segment holds, once that was asked for.
     segment_size: Option<usize>,
-    first_byte: Option<Instant>,
+    /// When the first byte of this response went out.
+    pub first_byte: Option<Instant>,
 }
 
 impl<'c, S: Socket> Writer<'c, S> {
@@ -201,20 +195,15 @@ impl<'c, S: Socket> Writer<'c, S> {
         self.clock.taken - self.before
     }
 
-    /// When the first of them went out.
-    pub fn first_byte(&self) -> Option<Instant> {
-        self.first_byte
-    }
-
     fn took(&mut self, bytes: usize) {
         if self.first_byte.is_none() && bytes > 0 {
             self.first_byte = Some(self.socket.now());
         }
         let before = self.taken();
         self.clock.taken += bytes as u64;
-        if self.taken() / LONG > before / LONG {
+        if self.taken() / LONG_RESPONSE > before / LONG_RESPONSE {
             self.worker.detach();
-            // A request that came meanwhile waits for a processor, and should not until the time slice of this thread ends.
+            // A request that arrived meanwhile shouldn't wait until this thread's time slice ends.
             thread::yield_now();
         }
     }
@@ -226,8 +215,8 @@ impl<'c, S: Socket> Writer<'c, S> {
             return Err(Broken::Stalled);
         }
         self.worker.detach();
-        // The system calls a socket writable long after it takes something again (see `UNSENT` in listener.rs): without
-        // trying in between, what it takes at the deadline would start the clock again.
+        // poll(2) reports a socket as writable long after it takes something again (see `NOTSENT_LOWAT` in listener.rs).
+        // Without attempts in between, what it takes at the deadline would restart the clock.
         self.socket.wait_for_room(until.min(now + self.stall_timeout / 8));
         Ok(())
     }
@@ -235,7 +224,7 @@ impl<'c, S: Socket> Writer<'c, S> {
 
 impl<S: Socket> Output for Writer<'_, S> {
     fn write(&mut self, mut text: &[u8], mut chunk: &[u8], more: bool) -> Result<(), Broken> {
-        // Whole segments are not held back for what follows.
+        // `MSG_MORE` makes whole segments slower.
         let more = more && {
             let segment_size = self.segment_size.get_or_insert_with(|| self.socket.segment_size());
             text.len() + chunk.len() < *segment_size
@@ -256,7 +245,7 @@ impl<S: Socket> Output for Writer<'_, S> {
 
     fn send_file(&mut self, file: &File, mut range: Range<u64>) -> Result<(), Broken> {
         while !range.is_empty() {
-            let length = (range.end - range.start).min(BY_KERNEL);
+            let length = (range.end - range.start).min(MAX_CHUNK_SIZE as u64);
             match self.socket.send_file(file, range.start, length as usize) {
                 Ok(0) => return Err(Broken::Truncated),
                 Ok(taken) => {

@@ -1,7 +1,4 @@
-//! One client's socket as its connection uses it: receive what is there, send, and wait for room.
-//!
-//! The trait has a clock of its own, so that every deadline is tested without sleeping: a scripted client tells the time
-//! that its script says.
+//! One client's socket, with a clock, so that tests of deadlines run on a scripted client and don't sleep.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -15,29 +12,27 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg
 
 use super::poller::timespec;
 
-/// A connection to one client, with a clock.
+/// Receiving and sending don't block: they fail with [`io::ErrorKind::WouldBlock`] instead.
 pub trait Socket {
-    /// The time now, by the clock of every deadline.
     fn now(&self) -> Instant;
 
-    /// Appends what has arrived to `buffer`, as much as its capacity has room for. `Ok(0)`: the client sends nothing any
-    /// more (it may still read). [`io::ErrorKind::WouldBlock`]: nothing has arrived.
+    /// Appends what has arrived to `buffer`, up to its capacity. `Ok(0)`: the client has shut down its write side.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
-    /// Sends what the socket takes of `text` and then `chunk`; says how much that was. `more` lets the system hold back
-    /// less than a segment, for what follows. [`io::ErrorKind::WouldBlock`]: it takes nothing now.
+    /// Sends what the socket takes of `text` and then `chunk`, and returns how many bytes that was. With `more`, the system
+    /// may hold back less than a segment until more follows.
     fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize>;
 
-    /// The same with the `length` bytes of `file` at `offset`, by sendfile(2). `Ok(0)`: the file ends there.
+    /// Sends from `length` bytes of `file` at `offset`, by sendfile(2). `Ok(0)`: the file ends there.
     fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize>;
 
-    /// Waits until the socket takes something, until `until` at most.
+    /// Waits until the socket takes something, until `until` at the latest.
     fn wait_for_room(&mut self, until: Instant);
 
-    /// Tells the client that nothing more will come (a FIN); receiving goes on.
+    /// Shuts down the write side (a FIN); receiving goes on.
     fn finish(&mut self);
 
-    /// The most bytes that one segment to this client holds, as far as is known.
+    /// The most bytes of one segment to this client.
     fn segment_size(&mut self) -> usize;
 }
 
@@ -47,13 +42,11 @@ const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(not(target_os = "linux"))]
 const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
-/// `MSG_MORE`, where there is such a thing.
 #[cfg(target_os = "linux")]
 const MORE: SendFlags = SendFlags::MORE;
 #[cfg(not(target_os = "linux"))]
 const MORE: SendFlags = SendFlags::empty();
 
-/// The real one: a TCP socket that doesn't block.
 impl Socket for &TcpStream {
     fn now(&self) -> Instant {
         Instant::now()
@@ -81,12 +74,12 @@ impl Socket for &TcpStream {
 
     fn wait_for_room(&mut self, until: Instant) {
         let left = timespec(until.saturating_duration_since(Instant::now()));
-        // Whatever came of it, the next attempt to send finds out.
+        // If it fails, the next attempt to send tells why.
         let _ = poll(&mut [PollFd::new(&**self, PollFlags::OUT)], Some(&left));
     }
 
     fn finish(&mut self) {
-        // It fails only where the connection is gone, which the next receive says.
+        // It fails only if the connection is lost, and then the next receive fails too.
         let _ = self.shutdown(Shutdown::Write);
     }
 
@@ -100,13 +93,13 @@ fn sendfile(socket: &TcpStream, file: &File, at: &mut u64, length: usize) -> rus
     rustix::fs::sendfile(socket, file, Some(at), length)
 }
 
-/// Other systems have another one; `Server::bind` refuses it there.
+/// `Server::bind` refuses `--sendfile` here.
 #[cfg(not(target_os = "linux"))]
 fn sendfile(_: &TcpStream, _: &File, _: &mut u64, _: usize) -> rustix::io::Result<usize> {
     Err(Errno::NOSYS)
 }
 
-/// A signal is no reason to give up.
+/// Repeats a system call that a signal interrupted.
 fn unless_interrupted(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {

@@ -6,8 +6,7 @@
 
 use oxilangtag::LanguageTag;
 
-/// A subtitle's language and label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Label {
     /// The language as a BCP 47 tag, for `srclang`; `und` if unknown.
     pub lang: String,
@@ -68,50 +67,14 @@ const MARKS: &[(&str, &str)] = &[
 
 /// Names of regions and scripts; others are shown as their code. (Crates have ISO 3166's official names, such as
 /// "United Kingdom of Great Britain and Northern Ireland (the)".)
-const PLACES: &[(&str, &str)] = &[
-    ("419", "Latin America"),
-    ("AR", "Argentina"),
-    ("AT", "Austria"),
-    ("AU", "Australia"),
-    ("BE", "Belgium"),
-    ("BR", "Brazil"),
-    ("CA", "Canada"),
-    ("CH", "Switzerland"),
-    ("CL", "Chile"),
-    ("CN", "China"),
-    ("CO", "Colombia"),
-    ("DE", "Germany"),
-    ("ES", "Spain"),
-    ("FR", "France"),
-    ("GB", "United Kingdom"),
-    ("HK", "Hong Kong"),
-    ("IE", "Ireland"),
-    ("IN", "India"),
-    ("IT", "Italy"),
-    ("LU", "Luxembourg"),
-    ("MO", "Macao"),
-    ("MX", "Mexico"),
-    ("NL", "Netherlands"),
-    ("NZ", "New Zealand"),
-    ("PE", "Peru"),
-    ("PT", "Portugal"),
-    ("RS", "Serbia"),
-    ("SG", "Singapore"),
-    ("TW", "Taiwan"),
-    ("US", "United States"),
-    ("ZA", "South Africa"),
-    ("Cyrl", "Cyrillic"),
-    ("Hans", "Simplified"),
-    ("Hant", "Traditional"),
-    ("Latn", "Latin"),
-];
+const PLACES: &str = "\
+    419 Latin America, AR Argentina, AT Austria, AU Australia, BE Belgium, BR Brazil, CA Canada, CH Switzerland, \
+    CL Chile, CN China, CO Colombia, DE Germany, ES Spain, FR France, GB United Kingdom, HK Hong Kong, IE Ireland, \
+    IN India, IT Italy, LU Luxembourg, MO Macao, MX Mexico, NL Netherlands, NZ New Zealand, PE Peru, PT Portugal, \
+    RS Serbia, SG Singapore, TW Taiwan, US United States, ZA South Africa, Cyrl Cyrillic, Hans Simplified, Hant \
+    Traditional, Latn Latin";
 
 /// The label of the subtitle `film.<tag>.srt`; `tag` is empty for `film.srt`.
-///
-/// ```
-/// let label = filmstrip::subtitles::label::label("pt-BR");
-/// assert_eq!((label.lang.as_str(), label.label.as_str()), ("pt-BR", "Portuguese (Brazil)"));
-/// ```
 pub fn label(tag: &str) -> Label {
     let mut language: Option<Spoken> = None;
     let mut details: Vec<String> = Vec::new();
@@ -154,8 +117,8 @@ impl Spoken {
         let (code, name) = language(parsed.primary_language())?;
         let subtags: Vec<&str> = parsed.script().into_iter().chain(parsed.region()).collect();
         let name_of = |subtag: &&str| {
-            let place = PLACES.iter().find(|(code, _)| code == subtag);
-            place.map_or(*subtag, |(_, name)| name).to_owned()
+            let mut places = PLACES.split(", ").filter_map(|row| row.split_once(' '));
+            places.find(|(code, _)| code == subtag).map_or(*subtag, |(_, name)| name).to_owned()
         };
         Some(Self {
             tag: std::iter::once(code).chain(subtags.iter().copied()).collect::<Vec<_>>().join("-"),
@@ -237,7 +200,7 @@ mod tests {
         for (alias, tag) in ALIASES {
             assert_eq!(Spoken::from_part(alias).map(|spoken| spoken.tag).as_deref(), Some(*tag), "{alias}");
         }
-        for (code, name) in PLACES {
+        for (code, name) in PLACES.split(", ").map(|row| row.split_once(' ').unwrap()) {
             assert_eq!(label(&format!("pt-{code}")).label, format!("Portuguese ({name})"));
         }
     }

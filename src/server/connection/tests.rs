@@ -22,7 +22,7 @@ impl Served {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
-            failures: Throttle::new(Duration::from_secs(1)),
+            read_error_log: Throttle::new(Duration::from_secs(1)),
             copying: Copying { chunk_size: 4096, sendfile: false },
         };
         Self { context, _folder: folder }
@@ -194,7 +194,7 @@ fn pipelined_requests_of_a_client_that_reads_nothing_are_left_in_the_socket() {
 #[test]
 fn where_connections_wait_for_a_place_this_one_ends_with_its_response_and_says_so() {
     let served = Served::new();
-    served.context.limits.set_contended(true);
+    served.context.limits.set_waiting(true);
     let mut script = Script::new().says(0.5, get("/one")).says(5.0, get("/late"));
     assert_eq!(served.run(&mut script), CloseReason::Evicted);
     assert_eq!(statuses(&script), ["200", "close"]);
@@ -236,12 +236,12 @@ fn a_client_that_has_asked_for_nothing_more_is_not_waited_for() {
 #[test]
 fn one_connection_does_not_keep_its_worker_for_good() {
     let served = Served::new();
-    let mut script = Script::new().says(0.0, get("/one").repeat(3 * IN_A_ROW));
+    let mut script = Script::new().says(0.0, get("/one").repeat(3 * MAX_REQUESTS_IN_A_ROW));
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
     let pool = Pool::new(1, |_, _| ());
     let next = connection.serve(&mut &mut script, &served.context, &mut Worker::of(&pool));
     assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
-    assert_eq!(served.answered(), IN_A_ROW);
+    assert_eq!(served.answered(), MAX_REQUESTS_IN_A_ROW);
 }
 
 #[test]
@@ -255,5 +255,5 @@ fn a_long_response_detaches_its_worker_and_is_the_last_one_of_it() {
     let mut worker = Worker::of(&pool);
     let next = connection.serve(&mut &mut script, &served.context, &mut worker);
     assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
-    assert_eq!((served.answered(), worker.is_detached()), (2, true));
+    assert_eq!((served.answered(), worker.is_detached), (2, true));
 }

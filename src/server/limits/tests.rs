@@ -56,7 +56,7 @@ fn a_place_is_free_again_when_its_connection_ends() {
     drop(first);
     assert!(admit(&limits, B).is_ok());
     drop(second);
-    assert_eq!((limits.open(), limits.lock().of_address.len()), (0, 0));
+    assert_eq!((limits.open(), lock(&limits.open).of_address.len()), (0, 0));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn an_ipv4_client_on_an_ipv6_listener_is_the_same_client() {
 fn the_address_with_the_fewest_connections_is_next() {
     let limits = limits(8, 0);
     let mut places: Vec<_> = [A, A, B].iter().map(|address| admit(&limits, address).unwrap()).collect();
-    let mut backlog = Backlog::new(limits.bounds());
+    let mut backlog = Backlog::new(limits.bounds);
     for address in [A, A, B, C] {
         backlog.push(pair().1, peer(address), Instant::now()).unwrap();
     }
@@ -94,7 +94,7 @@ fn the_address_with_the_fewest_connections_is_next() {
 #[test]
 fn the_backlog_is_bounded_and_one_address_has_a_quarter_of_it() {
     let limits = limits(1, 0);
-    let mut backlog = Backlog::new(limits.bounds());
+    let mut backlog = Backlog::new(limits.bounds);
     let mut push = |address| backlog.push(pair().1, peer(address), Instant::now()).is_ok();
     let of_four = [A, B, C, "10.0.0.4"].map(|address| [push(address), push(address), push(address)]);
     assert_eq!(of_four, [[true, true, false]; 4]);
@@ -103,26 +103,26 @@ fn the_backlog_is_bounded_and_one_address_has_a_quarter_of_it() {
 
 #[test]
 fn who_has_waited_long_enough_is_given_back() {
-    let mut backlog = Backlog::new(limits(1, 0).bounds());
+    let mut backlog = Backlog::new(limits(1, 0).bounds);
     let now = Instant::now();
     backlog.push(pair().1, peer(A), now).unwrap();
-    backlog.push(pair().1, peer(B), now + WAIT / 2).unwrap();
-    assert!(backlog.pop_expired(now + WAIT / 2).is_none());
-    assert_eq!(backlog.pop_expired(now + WAIT).map(|waiting| waiting.peer), Some(peer(A)));
-    assert!(backlog.pop_expired(now + WAIT).is_none() && backlog.len() == 1);
+    backlog.push(pair().1, peer(B), now + WAIT_TIMEOUT / 2).unwrap();
+    assert!(backlog.pop_expired(now + WAIT_TIMEOUT / 2).is_none());
+    assert_eq!(backlog.pop_expired(now + WAIT_TIMEOUT).map(|waiting| waiting.peer), Some(peer(A)));
+    assert!(backlog.pop_expired(now + WAIT_TIMEOUT).is_none() && backlog.waiting.len() == 1);
 }
 
 #[test]
 fn why_a_connection_is_to_close_is_the_gravest_reason() {
     let limits = limits(1, 0);
     assert_eq!(limits.must_close(), None);
-    limits.set_contended(true);
+    limits.set_waiting(true);
     assert_eq!(limits.must_close(), Some(CloseReason::Evicted));
-    limits.set_contended(false);
+    limits.set_waiting(false);
     assert_eq!(limits.must_close(), None);
     limits.stop(false);
-    limits.set_contended(true);
-    limits.set_contended(false);
+    limits.set_waiting(true);
+    limits.set_waiting(false);
     assert_eq!(limits.must_close(), Some(CloseReason::Drained));
     limits.stop(true);
     limits.stop(false);

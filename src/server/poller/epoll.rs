@@ -1,5 +1,5 @@
-//! Which sockets can be read, by `epoll(7)`: each is told of once for each time that it is armed (`EPOLLONESHOT`), so that
-//! an event belongs to whoever has armed the socket last.
+//! Which sockets have something to read, by `epoll(7)`. With `EPOLLONESHOT`, a socket is reported once after each
+//! [`Selector::arm`].
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,10 +13,9 @@ use rustix::io::Errno;
 
 use super::timespec;
 
-/// What stands for the waker in place of a socket.
+/// The waker's token.
 const WAKER: u64 = u64::MAX;
 
-/// See the module.
 pub struct Selector {
     epoll: OwnedFd,
     waker: OwnedFd,
@@ -31,7 +30,7 @@ impl Selector {
         Ok(Self { epoll, waker })
     }
 
-    /// Watches a socket until there is something to read. A closed one is forgotten by the system.
+    /// Watches a socket until it has something to read. The system forgets it when it is closed.
     pub fn arm<S: AsFd>(&self, token: u64, socket: &Arc<S>) -> io::Result<()> {
         let (data, flags) = (EventData::new_u64(token), EventFlags::IN | EventFlags::ONESHOT);
         match epoll::modify(&self.epoll, socket, data, flags) {
@@ -40,22 +39,21 @@ impl Selector {
         }
     }
 
-    /// An event of a socket that nothing waits for means nothing; there is nothing to be done.
+    /// Does nothing: an event whose connection isn't parked is ignored.
     pub fn disarm(&self, _: u64) {}
 
-    /// Waits until a socket can be read, for `timeout` or for ever, and appends the tokens of those that can.
+    /// Waits until a socket has something to read, for `timeout` or for ever, and appends the tokens of those that have.
     pub fn wait(&self, timeout: Option<Duration>, tokens: &mut Vec<u64>) {
         let mut events = [MaybeUninit::<Event>::uninit(); 64];
         let timeout = timeout.map(timespec);
-        // A signal is as good as nothing that happened.
+        // A signal may end the wait early; the caller waits again.
         if let Ok((events, _)) = epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
             tokens.extend(events.iter().map(|event| event.data.u64()).filter(|token| *token != WAKER));
         }
     }
 
-    /// Ends the wait that is going on, or the next one.
     pub fn wake(&self) {
-        // It fails only where that was done 2^64 times.
+        // It fails only if the counter overflows; then the wait ends anyway.
         let _ = rustix::io::write(&self.waker, &1_u64.to_ne_bytes());
     }
 }

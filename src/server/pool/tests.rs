@@ -66,16 +66,16 @@ fn however_many_are_held_up_the_next_job_begins() {
     let (begun, _end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     drop(held_up);
-    eventually(|| pool.lock().running <= pool.usual);
+    eventually(|| lock(&pool.state).running <= pool.processors);
 }
 
 #[test]
 fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
     let pool = pool(100);
     let jobs: Vec<_> = (0..50).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    assert_eq!(pool.lock().threads, pool.usual, "no more than run at once");
-    eventually(|| pool.lock().queue.len() == 50 - pool.usual);
-    pool.lock().taken = 0;
+    assert_eq!(lock(&pool.state).threads, pool.processors, "no more than run at once");
+    eventually(|| lock(&pool.state).queue.len() == 50 - pool.processors);
+    lock(&pool.state).taken = 0;
     pool.tick(Instant::now() + TICK);
     assert!(jobs.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without another tick");
     assert_eq!(pool.next_tick(), None);
@@ -85,10 +85,10 @@ fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
 fn a_queue_that_moves_fast_enough_calls_nobody() {
     let pool = pool(100);
     let _jobs: Vec<_> = (0..10).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| pool.lock().queue.len() == 10 - pool.usual);
-    pool.lock().taken = 3;
+    eventually(|| lock(&pool.state).queue.len() == 10 - pool.processors);
+    lock(&pool.state).taken = 3;
     pool.tick(Instant::now() + TICK);
-    assert_eq!(pool.lock().threads, pool.usual);
+    assert_eq!(lock(&pool.state).threads, pool.processors);
 }
 
 #[test]
@@ -96,12 +96,12 @@ fn a_long_job_makes_room_and_its_thread_ends_with_it() {
     let pool = pool(100);
     let long: Vec<_> = (0..20).map(|_| submit(&pool, Kind::Long)).collect();
     assert!(long.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without a tick");
-    eventually(|| pool.lock().running == 0);
-    assert!(pool.lock().threads >= 20);
+    eventually(|| lock(&pool.state).running == 0);
+    assert!(lock(&pool.state).threads >= 20);
     drop(long);
     // One that was called for a job that another one took is idle now.
-    eventually(|| pool.lock().threads <= pool.usual);
-    eventually(|| pool.lock().running == 0);
+    eventually(|| lock(&pool.state).threads <= pool.processors);
+    eventually(|| lock(&pool.state).running == 0);
 }
 
 /// However slowly the system starts threads, and however often the queue is looked at meanwhile.
@@ -110,7 +110,7 @@ fn no_more_workers_are_called_than_jobs_are_queued() {
     let pool = pool(100);
     let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
     (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
-    assert!(pool.lock().threads <= 20);
+    assert!(lock(&pool.state).threads <= 20);
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn a_panic_ends_one_thread_and_is_accounted_for() {
         let (begun, _) = submit(&pool, Kind::Panics);
         assert!(begins(&pool, &begun));
     }
-    eventually(|| pool.lock().running == 0);
-    eventually(|| pool.lock().threads <= pool.usual);
+    eventually(|| lock(&pool.state).running == 0);
+    eventually(|| lock(&pool.state).threads <= pool.processors);
     let (begun, _end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
 }
@@ -131,7 +131,7 @@ fn there_are_no_more_threads_than_there_may_be() {
     let pool = pool(5);
     let jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
     (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
-    assert_eq!(pool.lock().threads, 5.max(pool.usual));
+    assert_eq!(lock(&pool.state).threads, 5.max(pool.processors));
     for (begun, end) in jobs {
         assert!(begins(&pool, &begun));
         drop(end);
@@ -143,9 +143,9 @@ fn a_job_for_which_no_thread_can_be_started_is_given_back_in_time() {
     let pool = pool(5);
     let job = |pool: &Pool<Job>| pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_some();
     let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| pool.lock().queue.len() < 20);
+    eventually(|| lock(&pool.state).queue.len() < 20);
     assert!(!job(&pool), "threads can be started as far as is known");
-    pool.lock().is_starved = true;
+    lock(&pool.state).is_starved = true;
     assert!(pool.take_overdue(Instant::now(), PATIENCE).is_none(), "it has not waited for long");
     assert!(job(&pool));
 }
@@ -156,12 +156,12 @@ fn a_closed_pool_ends_its_threads() {
     let (begun, end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     drop(end);
-    eventually(|| pool.lock().idle == 1);
+    eventually(|| lock(&pool.state).idle == 1);
     let (begun, end) = submit(&pool, Kind::HeldUp);
     assert!(begins(&pool, &begun));
     pool.close();
     drop(end);
-    eventually(|| pool.lock().threads == 0);
+    eventually(|| lock(&pool.state).threads == 0);
 }
 
 /// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short work.
