@@ -56,7 +56,6 @@ pub struct Metrics {
 }
 
 /// Counts as a running stream until it is dropped.
-#[derive(Debug)]
 pub struct Stream(Arc<AtomicU64>);
 
 impl Drop for Stream {

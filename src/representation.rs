@@ -1,6 +1,4 @@
-//! A file as a representation (RFC 9110): whole, in parts, or not modified.
-//!
-//! [`respond`] evaluates preconditions, then ranges (§13.2.2, §14.2), and plans the response. It doesn't read the file.
+//! A file as a representation (RFC 9110): whole, in parts, or not modified. It is opened, but not read here.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -27,7 +25,12 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
     let content_type = content_type::of(name);
     let active = content_type::is_active(&content_type);
     let response = match range.map_or(Selection::Whole, |range| select(range, open.size)) {
-        Selection::Unsatisfiable => return unsatisfiable(open.size),
+        // §15.5.17.
+        Selection::Unsatisfiable => {
+            let sentence = format!("The file has {} bytes. The requested range is beyond its end.", open.size);
+            let response = Response::text(416, sentence).with("Content-Range", format!("bytes */{}", open.size));
+            return response.with("Accept-Ranges", "bytes");
+        }
         Selection::Whole => Response::new(200, Body::Slice(open.file, 0..open.size)).with("Content-Type", content_type),
         Selection::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
             Ok([part]) => {
@@ -63,12 +66,6 @@ pub fn validated(response: Response, validators: &Validators) -> Response {
         Some(modified) => response.with("Last-Modified", modified),
         None => response,
     }
-}
-
-/// §15.5.17.
-fn unsatisfiable(size: u64) -> Response {
-    let sentence = format!("The file has {size} bytes. The requested range is beyond its end.");
-    Response::text(416, sentence).with("Content-Range", format!("bytes */{size}")).with("Accept-Ranges", "bytes")
 }
 
 fn content_range(part: &Range<u64>, size: u64) -> String {

@@ -1,7 +1,5 @@
-//! The `Content-Type` of a file, by its name's extension.
-//!
-//! `mime_guess` knows most of them. A short table corrects those that players and browsers refuse, and text gets a
-//! charset, because subtitles in the wrong one are unreadable.
+//! The `Content-Type` of a file, by its name's extension: that of `mime_guess`, but for those that players and browsers
+//! refuse. Text gets a charset, because subtitles in the wrong one are unreadable.
 
 use std::borrow::Cow;
 use std::path::Path;

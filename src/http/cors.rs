@@ -5,10 +5,8 @@ use tiny_http::Method;
 use super::request::Head;
 use super::response::Response;
 
-/// Response fields that a script may read besides the safelisted ones.
+/// Response fields that a script may read besides the safelisted ones, and request fields that it may send.
 const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag";
-
-/// Request fields that a script may send.
 const ALLOWED_FIELDS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since";
 
 /// The origin whose scripts may read responses; `*` for all.

@@ -1,6 +1,4 @@
-//! Dates as HTTP writes them (RFC 9110 §5.6.7).
-//!
-//! Files have dates before 1970 and far in the future. HTTP has those from 1970 to 9999; others are omitted.
+//! Dates as HTTP writes them (RFC 9110 §5.6.7), from 1970 to 9999. Files have others too; they are omitted.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -3,10 +3,8 @@
 
 use std::ops::Range;
 
-/// A field with more ranges is ignored, as §14.2 allows.
+/// A field with more ranges is ignored, as §14.2 allows; and one with more after coalescing.
 const MAX_ASKED: usize = 256;
-
-/// A field with more separate ranges is ignored.
 const MAX_PARTS: usize = 16;
 
 /// The selected bytes, as positions with an exclusive end.
@@ -14,7 +12,7 @@ const MAX_PARTS: usize = 16;
 pub enum Selection {
     /// The field is malformed, has another unit or too many ranges: it is ignored.
     Whole,
-    /// One to sixteen ranges in the order of the request, none empty, none touching another.
+    /// Up to sixteen ranges in the order of the request, none empty, none touching another.
     Parts(Vec<Range<u64>>),
     /// No range has a byte in the representation: 416 (§15.5.17).
     Unsatisfiable,

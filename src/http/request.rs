@@ -1,8 +1,5 @@
-//! The head of a request (RFC 9112 §2 to §6).
-//!
-//! [`HeadScan`] looks for the end of a head while bytes arrive, and enforces the limits; [`Head::parse`] parses a
-//! complete one. A head that two implementations could read differently is refused, so that no request is smuggled;
-//! `docs/HTTP.md` has a table of these.
+//! The head of a request (RFC 9112 §2 to §6). A head that two implementations could read differently is refused, so that no
+//! request is smuggled; `docs/HTTP.md` has a table of these.
 
 use tiny_http::{HTTPVersion, Method};
 
@@ -65,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// Looks for the end of a head in a growing buffer, at each byte once.
+/// Looks for the end of a head while bytes arrive, at each byte once, and enforces the limits.
 #[derive(Debug, Default)]
 pub struct HeadScan {
     /// The end of the scanned bytes.

@@ -1,6 +1,4 @@
-//! A response as a value: status, fields and the source of its body; and its head as bytes (RFC 9112 §4, §5).
-//!
-//! It holds nothing of the connection. `Date` and `Connection` are added when it is sent.
+//! A response as a value, and its head as bytes (RFC 9112 §4, §5). `Date` and `Connection` are added when it is sent.
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -1,6 +1,4 @@
-//! The request target (RFC 9112 §3.2): its path, decoded once, and its query.
-//!
-//! A path is bytes, as file names on Unix are.
+//! The request target (RFC 9112 §3.2): its path, decoded once to bytes, as file names on Unix are, and its query.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,5 @@
-//! The player: one video, and links for other players.
-//!
-//! The browser has the controls. `player.js` adds resuming, the next episode, keyboard shortcuts, reconnecting, and a
-//! message when the browser can't decode the video.
+//! The player: one video, and links for other players. `player.js` adds resuming, the next episode, keyboard shortcuts,
+//! reconnecting, and a message when the browser can't decode the video.
 
 use super::escape::Text;
 use super::{day, document, size};

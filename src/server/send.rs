@@ -37,11 +37,10 @@ const MIN_READ_AHEAD: u64 = 1024 * 1024;
 pub enum Broken {
     /// The client took less than [`STALL_BYTES`] within the stall timeout.
     Stalled,
-    /// The connection failed: the client is gone.
+    /// The connection failed.
     Lost(io::Error),
     /// The file is shorter than when it was opened.
     Truncated,
-    /// The file can't be read.
     Unreadable(io::Error),
 }
 

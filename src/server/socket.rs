@@ -67,9 +67,15 @@ impl Socket for &TcpStream {
         })
     }
 
-    fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
-        let mut at = offset;
-        unless_interrupted(|| sendfile(self, file, &mut at, length))
+    #[cfg(target_os = "linux")]
+    fn send_file(&mut self, file: &File, mut offset: u64, length: usize) -> io::Result<usize> {
+        unless_interrupted(|| rustix::fs::sendfile(&**self, file, Some(&mut offset), length))
+    }
+
+    /// `Server::bind` refuses `--sendfile` here.
+    #[cfg(not(target_os = "linux"))]
+    fn send_file(&mut self, _: &File, _: u64, _: usize) -> io::Result<usize> {
+        Err(Errno::NOSYS.into())
     }
 
     fn wait_for_room(&mut self, until: Instant) {
@@ -86,17 +92,6 @@ impl Socket for &TcpStream {
     fn segment_size(&mut self) -> usize {
         socket2::SockRef::from(&**self).tcp_mss().map_or(usize::MAX, |size| size as usize)
     }
-}
-
-#[cfg(target_os = "linux")]
-fn sendfile(socket: &TcpStream, file: &File, at: &mut u64, length: usize) -> rustix::io::Result<usize> {
-    rustix::fs::sendfile(socket, file, Some(at), length)
-}
-
-/// `Server::bind` refuses `--sendfile` here.
-#[cfg(not(target_os = "linux"))]
-fn sendfile(_: &TcpStream, _: &File, _: &mut u64, _: usize) -> rustix::io::Result<usize> {
-    Err(Errno::NOSYS)
 }
 
 /// Repeats a system call that a signal interrupted.

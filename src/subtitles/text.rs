@@ -9,10 +9,8 @@
 //! | `<00:01.000>` of WebVTT's karaoke | dropped |
 //! | any other `<`, `>` or `&` | escaped, except WebVTT's character references |
 
-/// Tags of WebVTT to keep.
+/// Tags of WebVTT to keep, and tags of HTML to drop without their content.
 const KEPT: &[&str] = &["i", "b", "u", "c", "v", "lang", "ruby", "rt"];
-
-/// Tags of HTML to drop without their content.
 const STRIPPED: &[&str] = &["font", "s", "span"];
 
 /// Character references to keep. (WebVTT has all of HTML's, but files use only these.)
@@ -21,9 +19,8 @@ const REFERENCES: &[&str] = &["&amp;", "&lt;", "&gt;", "&lrm;", "&rlm;", "&nbsp;
 /// The maximum nesting of tags, against files made to be slow.
 const MAX_DEPTH: usize = 8;
 
-/// A cue's sanitized text.
 pub struct Clean {
-    /// Its lines, without blank ones; empty if there are no visible characters.
+    /// Lines, without blank ones; empty if there are no visible characters.
     pub text: String,
     /// The cue setting for its position.
     pub line: Option<&'static str>,
