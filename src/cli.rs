@@ -91,8 +91,8 @@ fn stop_on_signals(handle: Handle) -> io::Result<()> {
     std::thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(move || {
         let mut arrivals = signals.forever();
         if arrivals.next().is_some() {
-            log::info!("stopping; waiting for running streams, a second signal stops them");
             handle.stop();
+            log::info!("stopping; waiting for running streams, a second signal stops them");
         }
         if arrivals.next().is_some() {
             handle.stop_now();

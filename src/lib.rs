@@ -34,6 +34,8 @@ pub mod http;
 mod lan;
 #[doc(hidden)]
 pub mod library;
+#[doc(hidden)]
+pub mod logging;
 mod metrics;
 mod pages;
 mod playlist;

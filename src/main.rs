@@ -6,16 +6,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use filmstrip::cli::{Arguments, run};
+use filmstrip::logging;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // A closed stderr is no reason to panic; the exit status is enough.
-            let _ = writeln!(std::io::stderr(), "filmstrip: {error}");
-            ExitCode::FAILURE
-        }
+    let Ok(mut log) = logging::init() else { return ExitCode::FAILURE };
+    let outcome = run(arguments);
+    if let Err(error) = &outcome {
+        // Through the log's queue, since nobody may be reading; the exit status says it too.
+        let _ = log.write_all(format!("filmstrip: {error}\n").as_bytes());
     }
+    log.flush();
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::http::response::Body;
+use crate::logging;
 
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -142,6 +143,8 @@ impl Metrics {
         text.family("refusals_total", "counter", "Connections that were refused with 503, by reason.", refused);
         let closed = labelled("reason", &CloseReason::labels(), &self.closed.each_ref().map(value));
         text.family("closes_total", "counter", "Connections that ended, by reason.", closed);
+        let help = "Lines of the log that were lost because standard error could not be written.";
+        text.family("log_lines_lost_total", "counter", help, vec![(String::new(), logging::lines_lost())]);
         self.histogram(&mut text);
         text.0
     }
