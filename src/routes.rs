@@ -33,6 +33,8 @@ pub struct Site {
     cors: Option<Cors>,
     metrics: Metrics,
     complaints: Throttle,
+    /// Whoever has to bring the folder back needs no line a second to know.
+    folder_complaints: Throttle,
 }
 
 /// The methods of every route.
@@ -42,7 +44,8 @@ impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
         let complaints = Throttle::new(Duration::from_secs(1));
-        Self { library, cors: None, metrics: Metrics::default(), complaints }
+        let folder_complaints = Throttle::new(Duration::from_secs(60));
+        Self { library, cors: None, metrics: Metrics::default(), complaints, folder_complaints }
     }
 
     /// The same with CORS fields for other origins.
@@ -138,6 +141,12 @@ impl Site {
             OpenError::LeadsOut => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
             OpenError::Forbidden => "can't be read: permission denied".into(),
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
+            OpenError::NoFolder(cause) => {
+                let dir = self.library.path();
+                return self.folder_complaints.pass(|_| {
+                    log::error!("{dir:?} can't be read: {cause}; requests are answered 503 until it can be again");
+                });
+            }
         };
         self.complaints.pass(|missed| {
             let before = if missed > 0 { format!(" ({missed} similar warnings suppressed)") } else { String::new() };
@@ -157,7 +166,7 @@ fn open_error_response(error: &OpenError) -> Response {
     match error {
         OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
         OpenError::Forbidden => Response::text(403, "The server has no permission to read this file."),
-        OpenError::Unavailable(_) => Response::unreadable(),
+        OpenError::Unavailable(_) | OpenError::NoFolder(_) => Response::unreadable(),
     }
 }
 
@@ -173,6 +182,7 @@ mod tests {
             (OpenError::LeadsOut, 404),
             (OpenError::Forbidden, 403),
             (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
+            (OpenError::NoFolder(io::Error::from_raw_os_error(2)), 503),
         ];
         for (error, status) in rows {
             let response = open_error_response(&error);

@@ -103,7 +103,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.survey(|root| Survey::new(root, Limits::default()).list(folder))
+        self.look(|root| Survey::new(root, Limits::default()).list(folder))
     }
 
     /// Lists all videos in `folder` and below it. A folder with several names, by links, is walked once, by the name
@@ -112,16 +112,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable. Unreadable folders below it are omitted.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.survey(|root| Survey::new(root, Limits::default()).walk(folder))
-    }
-
-    /// Runs `survey`, and again if it found nothing because the folder's handle is stale.
-    fn survey(&self, survey: impl Fn(Root<'_>) -> Result<Listing, OpenError>) -> Result<Listing, OpenError> {
-        let handle = self.handle();
-        let outcome = survey(self.root(&handle));
-        let found = matches!(&outcome, Ok(listing) if !(listing.folders.is_empty() && listing.videos.is_empty()));
-        // A deleted folder lists as an empty one.
-        if !found && self.reopen_if_dead(&handle) { survey(self.root(&self.handle())) } else { outcome }
+        self.look(|root| Survey::new(root, Limits::default()).walk(folder))
     }
 }
 

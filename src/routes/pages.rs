@@ -38,7 +38,7 @@ impl Site {
                 "Not found",
                 "There is no such folder or video. It may have been moved or renamed.",
             ),
-            OpenError::Forbidden | OpenError::Unavailable(_) => {
+            OpenError::Forbidden | OpenError::Unavailable(_) | OpenError::NoFolder(_) => {
                 let sentence = "The server can\u{2019}t read this folder right now. Try again in a few seconds.";
                 pages::sentence(503, "Unavailable", sentence).retry_soon()
             }
