@@ -21,16 +21,20 @@ use cap_std::fs::Dir;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statat};
 use rustix::io::Errno;
 
+use left_out::Reporter;
 use root::{Root, leads_out};
 
+mod left_out;
 pub mod listing;
 mod root;
+mod sidecars;
 
 /// A folder of videos.
 #[derive(Debug)]
 pub struct Library {
     path: PathBuf,
     links: Links,
+    reporter: Reporter,
 }
 
 /// What becomes of a symbolic link that leads out of the folder.
@@ -94,7 +98,7 @@ impl Library {
     pub fn open_with(path: impl Into<PathBuf>, links: Links) -> io::Result<Self> {
         let path = path.into();
         Dir::open_ambient_dir(&path, ambient_authority())?.entries()?;
-        Ok(Self { path, links })
+        Ok(Self { path, links, reporter: Reporter::default() })
     }
 
     /// The folder's path, as it was given.

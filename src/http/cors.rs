@@ -6,7 +6,7 @@ use super::request::Head;
 use super::response::Response;
 
 /// Response fields that a script may read besides the safelisted ones, and request fields that it may send.
-const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag";
+const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag, Filmstrip-Left-Out";
 const ALLOWED_FIELDS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since";
 
 /// The origin whose scripts may read responses; `*` for all.

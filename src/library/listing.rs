@@ -4,18 +4,20 @@
 //! It uses the library's handle, so that links out of the folder are not listed. Every listing ends: entries, depth and
 //! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`LeftOut`]).
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::io::Read;
+use std::collections::HashSet;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant, SystemTime};
 
-use cap_std::fs::DirEntry;
+use cap_std::fs::{DirEntry, Metadata};
+
+pub use super::left_out::LeftOut;
+use super::left_out::Omission;
+use super::root::Root;
+use super::sidecars::{posters_by_stem, sidecars_by_stem};
+use super::{Library, OpenError, is_served, open_served};
 
 use path::{join, natural_key, stem};
-
-use super::root::Root;
-use super::{Library, OpenError, is_served, open_served};
 
 pub mod path;
 
@@ -63,19 +65,6 @@ pub struct Listing {
     pub left_out: LeftOut,
 }
 
-/// The omissions of a listing. [`fmt::Display`] is a sentence for the user, empty if there are none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Number of unreadable folders.
-    pub unreadable: usize,
-    /// Number of folders deeper than [`Limits::depth`].
-    pub too_deep: usize,
-    /// There are more entries than [`Limits::entries`].
-    pub too_many: bool,
-    /// It took longer than [`Limits::time`].
-    pub too_slow: bool,
-}
-
 /// The limits of a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -103,7 +92,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|root| Survey::new(root, Limits::default()).list(folder))
+        self.survey(Limits::default(), |survey| survey.list(folder))
     }
 
     /// Lists all videos in `folder` and below it. A folder with several names, by links, is walked once, by the name
@@ -112,7 +101,20 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable. Unreadable folders below it are omitted.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.look(|root| Survey::new(root, Limits::default()).walk(folder))
+        self.survey(Limits::default(), |survey| survey.walk(folder))
+    }
+
+    fn survey<T>(
+        &self,
+        limits: Limits,
+        look: impl FnOnce(&mut Survey<'_>) -> Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        self.look(|root| {
+            let mut survey = Survey::new(root, limits);
+            let outcome = look(&mut survey);
+            self.reporter.report(&survey.omissions);
+            outcome
+        })
     }
 }
 
@@ -123,6 +125,8 @@ struct Survey<'l> {
     entries: usize,
     until: Instant,
     left_out: LeftOut,
+    /// The first of what was left out, for the log.
+    omissions: Vec<Omission>,
 }
 
 /// The names in a folder by kind, without the folder's path.
@@ -137,25 +141,33 @@ struct Names {
 }
 
 /// A file that may be a video.
-struct Found {
-    name: Vec<u8>,
+pub(super) struct Found {
+    pub(super) name: Vec<u8>,
     size: u64,
     modified: SystemTime,
+}
+
+/// What a name in a folder is.
+enum Entry {
+    Folder,
+    /// With what is known of it, for a video.
+    File(Option<Metadata>),
+    Neither,
 }
 
 impl<'l> Survey<'l> {
     fn new(root: Root<'l>, limits: Limits) -> Self {
         let until = Instant::now() + limits.time;
-        Self { root, limits, entries: 0, until, left_out: LeftOut::default() }
+        Self { root, limits, entries: 0, until, left_out: LeftOut::default(), omissions: Vec::new() }
     }
 
-    fn list(mut self, folder: &[u8]) -> Result<Listing, OpenError> {
+    fn list(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
         let (folders, videos) = self.folder(folder)?;
         let with_poster = |name: Vec<u8>| Folder { poster: self.existing(join(&name, b"poster.jpg")), name };
         Ok(Listing { folders: folders.into_iter().map(with_poster).collect(), videos, left_out: self.left_out })
     }
 
-    fn walk(mut self, folder: &[u8]) -> Result<Listing, OpenError> {
+    fn walk(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
         /// A folder to list, or videos to append after the folders beside them.
         enum Ahead {
             Folder(Vec<u8>, usize),
@@ -175,10 +187,8 @@ impl<'l> Survey<'l> {
             let (folders, found) = match self.folder(&name) {
                 Ok(found) => found,
                 Err(error) if depth == 0 => return Err(error),
-                // It was deleted after its name was read.
-                Err(OpenError::NotFound) => continue,
-                Err(_) => {
-                    self.left_out.unreadable += 1;
+                Err(error) => {
+                    self.omit(name, error);
                     continue;
                 }
             };
@@ -203,9 +213,12 @@ impl<'l> Survey<'l> {
         let (subs, mut folders): (Vec<_>, Vec<_>) =
             names.folders.drain(..).partition(|name| name.eq_ignore_ascii_case(b"subs"));
         for name in subs {
-            let Ok(inner) = self.names(&join(folder, &name)) else {
-                self.left_out.unreadable += 1;
-                continue;
+            let inner = match self.names(&join(folder, &name)) {
+                Ok(inner) => inner,
+                Err(error) => {
+                    self.omit(join(folder, &name), error);
+                    continue;
+                }
             };
             subtitles.extend(inner.subtitles.iter().map(|inner| join(&name, inner)));
             if !(inner.videos.is_empty() && inner.folders.is_empty()) {
@@ -266,23 +279,28 @@ impl<'l> Survey<'l> {
         self.left_out.too_many || self.left_out.too_slow
     }
 
-    /// Adds an entry to `names`. Other files, dangling links and links out of the folder are skipped.
-    fn sort_in(&self, names: &mut Names, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
-        let Ok(file_type) = entry.file_type() else { return };
+    /// Counts what can't be listed. A link that leads nowhere, or what vanished since its name was read, is nothing.
+    fn omit(&mut self, path: Vec<u8>, why: OpenError) {
+        /// A page's worth; the log has no room for more.
+        const REMEMBERED: usize = 64;
+        match why {
+            OpenError::NotFound => return,
+            OpenError::LeadsOut => self.left_out.refused_links += 1,
+            _ => self.left_out.unreadable += 1,
+        }
+        if self.omissions.len() < REMEMBERED {
+            self.omissions.push((path, why));
+        }
+    }
+
+    /// Files whose kind doesn't matter here are passed over.
+    fn sort_in(&mut self, names: &mut Names, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
         let kind = Kind::of(&name);
-        let metadata = if file_type.is_file() && matches!(kind, Kind::Other | Kind::Poster(_) | Kind::Subtitles(_)) {
-            None
-        } else if file_type.is_file() {
-            entry.metadata().ok()
-        } else if file_type.is_dir() {
-            return names.folders.push(name);
-        } else {
-            // A link, or a file system without file types; the handle refuses links out of the folder.
-            match self.root.metadata(&join(folder, &name)) {
-                Ok(metadata) if metadata.is_dir() => return names.folders.push(name),
-                Ok(metadata) if metadata.is_file() => Some(metadata),
-                _ => return,
-            }
+        let metadata = match self.identify(folder, &name, kind, entry) {
+            Ok(Entry::Folder) => return names.folders.push(name),
+            Ok(Entry::File(metadata)) => metadata,
+            Ok(Entry::Neither) => return,
+            Err(error) => return self.omit(join(folder, &name), error.into()),
         };
         let list = match kind {
             Kind::Other => return,
@@ -299,7 +317,26 @@ impl<'l> Survey<'l> {
         }
     }
 
-    /// Whether an HLS playlist is a master (RFC 8216 §4.3.4), by its first 16 KiB.
+    /// What a name in `folder` leads to, with no more calls than its kind needs.
+    fn identify(&self, folder: &[u8], name: &[u8], kind: Kind, entry: &DirEntry) -> io::Result<Entry> {
+        let file_type = entry.file_type()?;
+        if file_type.is_dir() {
+            return Ok(Entry::Folder);
+        }
+        if file_type.is_file() {
+            let is_video = matches!(kind, Kind::Video | Kind::TransportStream | Kind::Playlist);
+            return Ok(Entry::File(if is_video { Some(entry.metadata()?) } else { None }));
+        }
+        // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
+        let metadata = self.root.metadata(&join(folder, name))?;
+        Ok(match metadata.file_type() {
+            file_type if file_type.is_dir() => Entry::Folder,
+            file_type if file_type.is_file() => Entry::File(Some(metadata)),
+            _ => Entry::Neither,
+        })
+    }
+
+    /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
     fn is_master(&self, name: &[u8]) -> bool {
         let mut start = Vec::new();
         let Ok(open) = open_served(self.root, name) else { return false };
@@ -326,7 +363,7 @@ impl<'l> Survey<'l> {
 
 /// The kind of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Video,
     TransportStream,
     Playlist,
@@ -360,58 +397,12 @@ impl Kind {
         }
     }
 
-    /// The rank among files that differ only in their extension.
-    fn rank(name: &[u8]) -> usize {
+    /// The place among files that differ in their extension alone.
+    pub(super) fn rank(name: &[u8]) -> usize {
         match Self::of(name) {
             Self::Poster(rank) | Self::Subtitles(rank) => rank,
             _ => 0,
         }
-    }
-}
-
-fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
-    let mut by_stem: HashMap<&[u8], &Vec<u8>> = HashMap::new();
-    for name in posters {
-        let best = by_stem.entry(stem(name)).or_insert(name);
-        if (Kind::rank(name), name) < (Kind::rank(best), *best) {
-            *best = name;
-        }
-    }
-    by_stem
-}
-
-/// The subtitles by film's stem. Subtitles belong to the film with the longest matching stem: `film.en.srt` to
-/// `film.mp4`, unless there is a `film.en.mp4`.
-fn sidecars_by_stem(folder: &[u8], videos: &[Found], mut subtitles: Vec<Vec<u8>>) -> HashMap<Vec<u8>, Vec<Sidecar>> {
-    let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
-    // `film.en.srt` and `film.en.vtt` have the same URL. The WebVTT is used.
-    subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));
-    subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
-    let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
-    for name in subtitles {
-        let base = path::title(&name);
-        let dots = (0..base.len()).rev().filter(|&at| base[at] == b'.');
-        let film = std::iter::once(base.len()).chain(dots).map(|end| &base[..end]).find(|start| films.contains(start));
-        if let Some(film) = film {
-            let tag = base[film.len()..].strip_prefix(b".").unwrap_or_default();
-            let sidecar = Sidecar { name: join(folder, &name), tag: String::from_utf8_lossy(tag).into_owned() };
-            by_stem.entry(film.to_vec()).or_default().push(sidecar);
-        }
-    }
-    by_stem
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folders = |count: usize| if count == 1 { "1 folder".to_owned() } else { format!("{count} folders") };
-        let reasons = [
-            (self.too_many, "too many files".to_owned()),
-            (self.too_slow, "slow disk".to_owned()),
-            (self.too_deep > 0, format!("{} nested too deeply", folders(self.too_deep))),
-            (self.unreadable > 0, format!("{} not readable", folders(self.unreadable))),
-        ];
-        let reasons: Vec<_> = reasons.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect();
-        if reasons.is_empty() { Ok(()) } else { write!(f, "This list is incomplete: {}.", reasons.join(", ")) }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
+use crate::library::listing::LeftOut;
 use crate::library::listing::path::as_path;
 use crate::representation::{instead, validated};
 use crate::{api, playlist, subtitles};
@@ -49,19 +50,20 @@ impl Site {
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
         let (names, left_out) = match self.library.walk(folder) {
-            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out.to_string()),
+            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out),
             // There is no such folder, but there may be such a video.
             Err(OpenError::NotFound) => match self.library.open_file(path) {
-                Ok(_) => (vec![path.to_vec()], String::new()),
+                Ok(_) => (vec![path.to_vec()], LeftOut::default()),
                 Err(error) => return self.failed(&error, path),
             },
             Err(error) => return self.failed(&error, folder),
         };
-        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out);
+        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out.to_string());
         // As an attachment, so that a browser hands it to a player.
         let file = [if folder.is_empty() { b"playlist" } else { folder }, b".m3u"].concat();
         let disposition = content_disposition::attachment(as_path(&file));
-        made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition)
+        let response = made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition);
+        with_left_out(response, &left_out)
     }
 
     /// `/api/videos`: all videos as JSON.
@@ -71,11 +73,18 @@ impl Site {
             Err(error) => return self.failed(&error, b""),
         };
         match api::json(&listing.videos) {
-            Ok(json) => made("application/json", json),
+            Ok(json) => with_left_out(made("application/json", json), &listing.left_out),
             Err(error) => {
                 log::error!("can't write the list of videos as JSON: {error}");
                 Response::text(500, "The videos can't be listed.")
             }
         }
+    }
+}
+
+fn with_left_out(response: Response, left_out: &LeftOut) -> Response {
+    match api::left_out(left_out) {
+        Some(value) => response.with(api::LEFT_OUT, value),
+        None => response,
     }
 }

@@ -147,7 +147,10 @@ fn a_missing_folder_differs_from_an_unreadable_one() {
     // Root may read everything.
     if fs::read_dir(place.path(b"show")).is_err() {
         assert!(matches!(library.list(b"show"), Err(OpenError::Forbidden)));
-        assert_eq!(library.walk(b"").unwrap().left_out.unreadable, 1);
+        assert_eq!(
+            library.walk(b"").unwrap().left_out,
+            LeftOut { unreadable: 1, refused_links: 1, ..LeftOut::default() }
+        );
     }
     fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -167,7 +170,13 @@ fn links_are_followed_only_inside_the_folder() {
     ] {
         symlink(target, place.path(name.as_bytes())).unwrap();
     }
-    assert_eq!(names(&place.library().list(b"").unwrap()), (vec!["again".into(), "real".into()], vec!["b.mp4".into()]));
+    let listing = place.library().list(b"").unwrap();
+    assert_eq!(names(&listing), (vec!["again".into(), "real".into()], vec!["b.mp4".into()]));
+    assert_eq!(
+        listing.left_out,
+        LeftOut { refused_links: 3, ..LeftOut::default() },
+        "and what leads nowhere is nothing"
+    );
     assert_eq!(videos(&place, "real"), ["real/a.mp4", "real/link.mp4"]);
 }
 
@@ -189,7 +198,7 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
 fn a_listing_ends_at_its_limits_and_reports_it() {
     let place = Place::new("a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
-    let walk = |limits| library.look(|root| Survey::new(root, limits).walk(b"")).unwrap();
+    let walk = |limits| library.survey(limits, |survey| survey.walk(b"")).unwrap();
     let usual = Limits::default();
     assert_eq!(walk(usual).left_out, LeftOut::default());
     assert_eq!(walk(Limits { entries: 8, ..usual }).left_out, LeftOut::default());

@@ -1,0 +1,43 @@
+//! Which of the files beside the films belongs to which film.
+
+use std::collections::{HashMap, HashSet};
+
+use super::listing::path::{join, natural_key, stem, title};
+use super::listing::{Found, Kind, Sidecar};
+
+/// The picture of each film, by the film's stem.
+pub fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
+    let mut by_stem: HashMap<&[u8], &Vec<u8>> = HashMap::new();
+    for name in posters {
+        let best = by_stem.entry(stem(name)).or_insert(name);
+        if (Kind::rank(name), name) < (Kind::rank(best), *best) {
+            *best = name;
+        }
+    }
+    by_stem
+}
+
+/// Which subtitles belong to which film, by the film's stem. Of the films whose stem begins a name it is the longest:
+/// `film.en.srt` is the English of `film.mp4`, unless there is a `film.en.mp4`.
+pub fn sidecars_by_stem(
+    folder: &[u8],
+    videos: &[Found],
+    mut subtitles: Vec<Vec<u8>>,
+) -> HashMap<Vec<u8>, Vec<Sidecar>> {
+    let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
+    // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
+    subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));
+    subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
+    let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
+    for name in subtitles {
+        let base = title(&name);
+        let dots = (0..base.len()).rev().filter(|&at| base[at] == b'.');
+        let film = std::iter::once(base.len()).chain(dots).map(|end| &base[..end]).find(|start| films.contains(start));
+        if let Some(film) = film {
+            let tag = base[film.len()..].strip_prefix(b".").unwrap_or_default();
+            let sidecar = Sidecar { name: join(folder, &name), tag: String::from_utf8_lossy(tag).into_owned() };
+            by_stem.entry(film.to_vec()).or_default().push(sidecar);
+        }
+    }
+    by_stem
+}

@@ -1,0 +1,42 @@
+//! What a listing leaves out is said: on the page, in the API, in the playlist, and once in the log.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use support::{Client, Folder, Program, eventually};
+
+#[test]
+fn links_that_lead_out_are_counted_and_the_log_has_one_line_for_each() {
+    let folder = Folder::new().with("videos/a.mp4", "film").with("videos/show/b.mp4", "film").with("out/c.mp4", "film");
+    symlink("../out", folder.file("videos/out")).unwrap();
+    symlink("../../out/c.mp4", folder.file("videos/show/c.mp4")).unwrap();
+    symlink("nowhere.mp4", folder.file("videos/dangling.mp4")).unwrap();
+    let log = folder.file("log");
+    let mut command = Program::command();
+    command.arg(folder.file("videos")).args(["--port", "0"]).stderr(fs::File::create(&log).unwrap());
+    let program = Program::start_command(command);
+    let get = |target: &str| {
+        let mut client = Client::connect(program.address);
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: nas\r\n\r\n"));
+        client.read("GET")
+    };
+    for _ in 0..3 {
+        for target in ["/api/videos", "/playlist.m3u"] {
+            assert_eq!(get(target).field("filmstrip-left-out"), Some("refused-links=2"), "{target}");
+        }
+        assert_eq!(get("/playlist.m3u?path=show").field("filmstrip-left-out"), Some("refused-links=1"));
+        assert_eq!(get("/playlist.m3u?path=a.mp4").field("filmstrip-left-out"), None);
+        for target in ["/", "/?path=show"] {
+            assert!(get(target).text().contains("<p class=notice>This list is incomplete: 1 link out of the folder."));
+        }
+    }
+    let lines = |path: &str| {
+        let start = format!("\"{path}\" is left out: it is a link that leads out of the folder");
+        fs::read_to_string(&log).unwrap().matches(&start).count()
+    };
+    eventually("both are in the log", || lines("out") > 0 && lines("show/c.mp4") > 0);
+    assert_eq!((lines("out"), lines("show/c.mp4"), lines("dangling.mp4")), (1, 1, 0));
+}
