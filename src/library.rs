@@ -67,6 +67,13 @@ type Identity = (u64, u64, u64, [i64; 4]);
 #[derive(Debug, Default)]
 pub struct LastFile(Option<(Box<[u8]>, PathBuf, OpenFile)>);
 
+impl LastFile {
+    /// Whether there is one.
+    pub fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// Why a name didn't open.
 #[derive(Debug)]
 pub enum OpenError {

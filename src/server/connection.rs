@@ -35,6 +35,9 @@ const RECEIVE_SIZE: usize = 1024;
 /// A new connection isn't evicted this long: its request is likely on its way.
 const NEW_CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
+/// An idle connection keeps its last file open this long. While it does, the file's disk can't be unmounted.
+const KEEP_FILE: Duration = Duration::from_secs(1);
+
 /// A worker answers so many requests of one connection before it takes the next connection.
 const MAX_REQUESTS_IN_A_ROW: usize = 32;
 
@@ -193,7 +196,12 @@ impl Connection {
             Some(reason) if !(self.is_new && reason == CloseReason::Evicted) => Next::Close(reason),
             _ => {
                 let since = if self.is_new { self.since + NEW_CONNECTION_GRACE } else { self.since };
-                Next::Park(Deadline { until: self.until, idle_since: Some(since) })
+                let keep_until = self.since + KEEP_FILE;
+                if now >= keep_until {
+                    self.last_file = LastFile::default();
+                }
+                let until = if self.last_file.is_open() { keep_until.min(self.until) } else { self.until };
+                Next::Park(Deadline { until, idle_since: Some(since) })
             }
         })
     }

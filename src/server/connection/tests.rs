@@ -112,6 +112,26 @@ fn an_idle_connection_ends_without_a_word() {
 }
 
 #[test]
+fn an_idle_connection_keeps_its_last_file_open_for_a_second_only() {
+    let served = Served::new();
+    let mut script = &mut Script::new().stays().says(0.0, get("/one"));
+    let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &served.context);
+    let pool = Pool::new(1, |_, _| ());
+    let mut seen = Vec::new();
+    loop {
+        match connection.serve(&mut script, &served.context, &mut Worker::of(&pool)) {
+            Next::Park(deadline) => {
+                seen.push((connection.last_file.is_open(), script.elapsed()));
+                script.wait_readable(deadline.until);
+            }
+            Next::Close(reason) => break assert_eq!(reason, CloseReason::IdleTimeout),
+        }
+    }
+    assert_eq!(seen, [(true, 0.0), (false, KEEP_FILE.as_secs_f64())]);
+    assert_eq!(script.elapsed(), 15.0);
+}
+
+#[test]
 fn a_client_that_shut_its_write_side_gets_its_answer() {
     let mut script = Script::new().says(0.0, get("/film"));
     assert_eq!(run(&mut script), CloseReason::ClientClosed);
