@@ -24,6 +24,7 @@
 
 mod access_log;
 mod api;
+mod cache;
 #[doc(hidden)]
 pub mod cli;
 mod close_reason;
@@ -36,6 +37,7 @@ mod lan;
 pub mod library;
 #[doc(hidden)]
 pub mod logging;
+mod memory;
 mod metrics;
 mod pages;
 mod playlist;

@@ -18,12 +18,13 @@ use std::time::SystemTime;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{Access, AtFlags, CWD, accessat, statat};
-use rustix::io::Errno;
+use rustix::fs::{Access, AtFlags, CWD, Stat, accessat, stat, statat};
 
+pub use error::OpenError;
 use left_out::Reporter;
-use root::{Root, leads_out};
+use root::Root;
 
+mod error;
 mod left_out;
 pub mod listing;
 mod root;
@@ -59,7 +60,7 @@ pub struct OpenFile {
 }
 
 /// Which file it is, and in which state: device, inode, size, and the times when content and inode last changed.
-type Identity = (u64, u64, u64, [i64; 4]);
+pub(crate) type Identity = (u64, u64, u64, [i64; 4]);
 
 /// The file that one client asked for last. It stays open: as a rule it is the one that is asked for next, and then a
 /// look at what the name means now takes the place of opening, asking and closing. The disk keeps a file that was deleted
@@ -72,21 +73,6 @@ impl LastFile {
     pub fn is_open(&self) -> bool {
         self.0.is_some()
     }
-}
-
-/// Why a name didn't open.
-#[derive(Debug)]
-pub enum OpenError {
-    /// No such file, or nothing that is served: hidden, a folder, a device, a name that can't be.
-    NotFound,
-    /// The name leads out of the folder through a symbolic link.
-    LeadsOut,
-    /// The file is there, and the server may not read it.
-    Forbidden,
-    /// The file may well be there; the system or the disk failed.
-    Unavailable(io::Error),
-    /// The library's own folder is not there, or may not be read.
-    NoFolder(io::Error),
 }
 
 impl Library {
@@ -142,6 +128,11 @@ impl Library {
         Ok(open)
     }
 
+    /// Which folder the path names now, and in which state it is. What happens in the folders below it is no part of that.
+    pub(crate) fn identity(&self) -> Result<Identity, OpenError> {
+        stat(&self.path).map(|stat| identity(&stat)).map_err(|error| OpenError::NoFolder(error.into()))
+    }
+
     /// Looks into the folder that the path names now.
     fn look<T>(&self, look: impl FnOnce(Root<'_>) -> Result<T, OpenError>) -> Result<T, OpenError> {
         let dir = Dir::open_ambient_dir(&self.path, ambient_authority()).map_err(OpenError::NoFolder)?;
@@ -178,39 +169,20 @@ fn open_served(root: Root<'_>, name: &[u8]) -> Result<OpenFile, OpenError> {
 /// A link never does: where it leads, and whether it may, is for opening it to find out. Where a folder between the two
 /// became a link, the file that was opened in the library goes on being served, and no other: which file `path` means
 /// decides nothing but whether it is that one.
-#[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the types differ from system to system")]
 fn is_still(path: &Path, open: &OpenFile) -> bool {
-    statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-        let times = [stat.st_mtime as i64, stat.st_mtime_nsec as i64, stat.st_ctime as i64, stat.st_ctime_nsec as i64];
-        (stat.st_dev as u64, stat.st_ino as u64, stat.st_size as u64, times) == open.identity
-    })
+    statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| identity(&stat) == open.identity)
 }
 
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        match Errno::from_io_error(&error) {
-            _ if leads_out(&error) => Self::LeadsOut,
-            Some(Errno::ACCESS | Errno::PERM) => Self::Forbidden,
-            Some(
-                // NXIO: a socket, or a device without a driver.
-                Errno::NOENT
-                | Errno::NOTDIR
-                | Errno::ISDIR
-                | Errno::LOOP
-                | Errno::NAMETOOLONG
-                | Errno::NXIO
-                | Errno::NODEV
-                | Errno::INVAL
-                | Errno::ILSEQ,
-            ) => Self::NotFound,
-            _ => Self::Unavailable(error),
-        }
-    }
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the types differ from system to system")]
+fn identity(stat: &Stat) -> Identity {
+    let times = [stat.st_mtime as i64, stat.st_mtime_nsec as i64, stat.st_ctime as i64, stat.st_ctime_nsec as i64];
+    (stat.st_dev as u64, stat.st_ino as u64, stat.st_size as u64, times)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
@@ -304,7 +276,7 @@ mod tests {
                 Ok(_) => "open",
                 Err(OpenError::NotFound) => "not found",
                 Err(OpenError::LeadsOut) => "leads out",
-                Err(OpenError::Forbidden | OpenError::Unavailable(_) | OpenError::NoFolder(_)) => "failed",
+                Err(_) => "failed",
             };
             assert_eq!(got, *want, "{}", String::from_utf8_lossy(name));
         }

@@ -19,11 +19,15 @@ use escape::Text;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A page as a response.
-pub fn response(status: u16, html: String) -> Response {
-    Response::new(status, Body::Bytes(html.into_bytes().into()))
+/// A page for this request alone.
+fn response(status: u16, html: String) -> Response {
+    described(Response::new(status, Body::Bytes(html.into_bytes().into()))).with("Cache-Control", "no-cache")
+}
+
+/// Adds the fields of every page.
+pub fn described(response: Response) -> Response {
+    response
         .with("Content-Type", "text/html; charset=utf-8")
-        .with("Cache-Control", "no-cache")
         .with("Content-Security-Policy", POLICY)
         .with("Referrer-Policy", "no-referrer")
 }
@@ -34,26 +38,30 @@ pub fn sentence(status: u16, heading: &str, sentence: &str) -> Response {
         "<header class=top>{BRAND}</header><main class=sentence><h1>{heading}</h1><p>{sentence}</p>\
          <p><a class=button href=\"/\">All videos</a></p></main>"
     );
-    response(status, document(heading.as_bytes(), "", &main))
+    response(status, document(heading.as_bytes(), "", main))
 }
 
 /// The name with a link to the gallery, on every page.
 const BRAND: &str = "<a class=brand href=\"/\"><img src=\"/assets/icon.svg\" alt=\"\" width=28 height=28>filmstrip</a>";
 
-/// A complete document around `body`, with the script `/assets/<script>` unless `script` is empty.
-fn document(title: &[u8], script: &str, body: &str) -> String {
+/// A complete document around `body`, with the script `/assets/<script>` unless `script` is empty. A large body isn't
+/// copied.
+fn document(title: &[u8], script: &str, mut body: String) -> String {
     let script = match script {
         "" => String::new(),
         name => format!("<script src=\"/assets/{name}\" defer></script>\n"),
     };
-    format!(
+    let head = format!(
         "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\
          <meta name=color-scheme content=\"light dark\">\n<title>{} \u{b7} filmstrip</title>\n\
          <link rel=icon href=\"/assets/icon.svg\">\n<link rel=stylesheet href=\"/assets/style.css\">\n\
-         {script}<body>\n{body}\n</html>\n",
+         {script}<body>\n",
         Text(title)
-    )
+    );
+    body.insert_str(0, &head);
+    body += "\n</html>\n";
+    body
 }
 
 /// The picture of a card: the poster, or the title's first letter on a hue of its own.

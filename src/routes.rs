@@ -11,7 +11,9 @@
 
 mod around;
 mod pages;
+mod shared;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::http::Method;
@@ -25,16 +27,18 @@ use crate::metrics::{self, Metrics};
 use crate::pages::assets;
 use crate::representation;
 use crate::throttle::Throttle;
+use shared::Shared;
 
 /// A library and how to serve it: all that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
-    library: Library,
+    library: Arc<Library>,
     cors: Option<Cors>,
     metrics: Metrics,
     complaints: Throttle,
     /// Whoever has to bring the folder back needs no line a second to know.
     folder_complaints: Throttle,
+    shared: Shared,
 }
 
 /// The methods of every route.
@@ -45,7 +49,8 @@ impl Site {
     pub fn new(library: Library) -> Self {
         let complaints = Throttle::new(Duration::from_secs(1));
         let folder_complaints = Throttle::new(Duration::from_secs(60));
-        Self { library, cors: None, metrics: Metrics::default(), complaints, folder_complaints }
+        let (metrics, shared) = (Metrics::default(), Shared::default());
+        Self { library: library.into(), cors: None, metrics, complaints, folder_complaints, shared }
     }
 
     /// The same with CORS fields for other origins.
@@ -90,17 +95,17 @@ impl Site {
             *last = LastFile::default();
         }
         match &*target.path {
-            b"/" => self.gallery(&target.value("path").unwrap_or_default()),
+            b"/" => self.gallery(&target.value("path").unwrap_or_default(), head),
             b"/health" => made("text/plain; charset=utf-8", *b"ok"),
-            b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head.authority),
-            b"/api/videos" => self.api(),
+            b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head),
+            b"/api/videos" => self.api(head),
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = below(b"/video/") {
                     self.video(name, &target, head, now, last)
                 } else if let Some(name) = below(b"/watch/") {
-                    self.watch(name)
+                    self.watch(name, head)
                 } else if let Some(name) = below(b"/subtitles/") {
                     self.subtitles(name, head, now)
                 } else {
@@ -141,6 +146,7 @@ impl Site {
             OpenError::LeadsOut => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
             OpenError::Forbidden => "can't be read: permission denied".into(),
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
+            OpenError::Busy => "can't be listed: the disk is too slow, or clients hold too many other listings".into(),
             OpenError::NoFolder(cause) => {
                 let dir = self.library.path();
                 return self.folder_complaints.pass(|_| {
@@ -167,6 +173,9 @@ fn open_error_response(error: &OpenError) -> Response {
         OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
         OpenError::Forbidden => Response::text(403, "The server has no permission to read this file."),
         OpenError::Unavailable(_) | OpenError::NoFolder(_) => Response::unreadable(),
+        OpenError::Busy => {
+            Response::text(503, "The server is too busy to list this folder. Try again in a few seconds.").retry_soon()
+        }
     }
 }
 
@@ -183,6 +192,7 @@ mod tests {
             (OpenError::Forbidden, 403),
             (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
             (OpenError::NoFolder(io::Error::from_raw_os_error(2)), 503),
+            (OpenError::Busy, 503),
         ];
         for (error, status) in rows {
             let response = open_error_response(&error);

@@ -159,6 +159,29 @@ fn the_log_has_one_line_per_response_and_follows_rust_log() {
 }
 
 #[test]
+fn a_start_says_who_can_watch_and_that_there_is_nothing_to_watch_yet() {
+    let (empty, full) = (Folder::new().with("notes.txt", ""), Folder::new().with("show/film.mp4", "film"));
+    let rows = [(&empty, "127.0.0.1", true, true), (&full, "::1", true, false), (&full, "0.0.0.0", false, false)];
+    for (folder, bind, is_alone, is_empty) in rows {
+        let mut command = Program::command();
+        command.arg(folder.path()).args(["--port", "0", "--bind", bind]);
+        let log = folder.file("log");
+        let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().starts_with("http://"));
+        let said = |what: &str| std::fs::read_to_string(&log).unwrap().contains(what);
+        let missing = "No videos in ";
+        if is_empty {
+            support::eventually("it says so", || said(missing));
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert!(lines.next().is_none(), "one line for each address, and no other");
+        assert_eq!((said("only this machine can watch"), said(missing)), (is_alone, is_empty), "{bind}");
+    }
+}
+
+#[test]
 fn a_film_streams_with_flat_memory() {
     let folder = Folder::new().with("big.mkv", "");
     File::options().write(true).open(folder.file("big.mkv")).unwrap().set_len(1 << 30).unwrap();

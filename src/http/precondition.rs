@@ -34,6 +34,11 @@ impl Validators {
         }
     }
 
+    /// The validators of a representation that has a tag and no date.
+    pub fn of_tag(etag: String) -> Self {
+        Self { etag, modified: None, modified_is_strong: false }
+    }
+
     /// The validators of a conversion of the file: its bytes differ from the file's, and so does the tag.
     #[must_use]
     pub fn of_derived(mut self, way: &str) -> Self {

@@ -11,7 +11,8 @@ use tiny_http::StatusCode;
 #[derive(Debug)]
 pub enum Body {
     Empty,
-    Bytes(Cow<'static, [u8]>),
+    /// Bytes in memory, which several responses may share.
+    Bytes(Arc<Vec<u8>>),
     Slice(Arc<File>, Range<u64>),
     /// Slices of an open file, each after an introduction, and a text at the end (`multipart/byteranges`, RFC 9110
     /// §14.6).

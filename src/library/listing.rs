@@ -16,6 +16,7 @@ use super::left_out::Omission;
 use super::root::Root;
 use super::sidecars::{posters_by_stem, sidecars_by_stem};
 use super::{Library, OpenError, is_served, open_served};
+use crate::memory::map_if_large;
 
 use path::{join, natural_key, stem};
 
@@ -181,6 +182,7 @@ impl<'l> Survey<'l> {
                 Ahead::Folder(name, depth) => (name, depth),
                 Ahead::Videos(found) => {
                     videos.extend(found);
+                    map_if_large(&mut videos);
                     continue;
                 }
             };
@@ -237,17 +239,23 @@ impl<'l> Survey<'l> {
             1 => found.append(&mut names.playlists),
             _ => found.extend(names.playlists.into_iter().filter(|list| self.is_master(&join(folder, &list.name)))),
         }
-        // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
-        found.sort_by_cached_key(|file| natural_key(stem(&file.name), &file.name));
         let posters = posters_by_stem(&names.posters);
         let shared = names.posters.iter().find(|name| *name == b"poster.jpg");
         let sidecars = sidecars_by_stem(folder, &found, subtitles);
-        let video = |Found { name, size, modified }| {
+        // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
+        map_if_large(&mut found);
+        let key = |file: &Found| natural_key(stem(&file.name), &file.name);
+        let mut found: Vec<_> = found.into_iter().map(|file| (key(&file), file)).collect();
+        map_if_large(&mut found);
+        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let video = |(_, Found { name, size, modified })| {
             let poster = posters.get(stem(&name)).copied().or(shared).map(|poster| join(folder, poster));
             let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();
             Video { name: join(folder, &name), size, modified, poster, subtitles }
         };
-        found.into_iter().map(video).collect()
+        let mut videos = found.into_iter().map(video).collect();
+        map_if_large(&mut videos);
+        videos
     }
 
     /// Reads a folder, within the limits.

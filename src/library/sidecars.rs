@@ -24,6 +24,9 @@ pub fn sidecars_by_stem(
     videos: &[Found],
     mut subtitles: Vec<Vec<u8>>,
 ) -> HashMap<Vec<u8>, Vec<Sidecar>> {
+    if subtitles.is_empty() {
+        return HashMap::new();
+    }
     let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
     // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
     subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));

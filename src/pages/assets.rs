@@ -1,12 +1,9 @@
 //! The pages' styles, scripts and icon, embedded in the binary. The tag is a hash of the content, and browsers revalidate it
 //! each time, so that an update takes effect at once.
 
-use std::time::SystemTime;
-
-use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
-use crate::representation::{instead, validated};
+use crate::representation::revalidated;
 
 /// Name, type and content of each.
 const ASSETS: &[(&[u8], &str, &[u8])] = &[
@@ -19,16 +16,11 @@ const ASSETS: &[(&[u8], &str, &[u8])] = &[
 /// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
     let (_, content_type, content) = ASSETS.iter().find(|(known, ..)| *known == name)?;
-    let mut validators = Validators::new(0, SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
-    validators.etag = format!("\"{:x}\"", fnv1a(content));
-    validators.modified = None;
-    Some(instead(evaluate(&head.fields, &validators), &validators).unwrap_or_else(|| {
-        let body = Body::Bytes((*content).into());
-        validated(Response::new(200, body).with("Content-Type", *content_type), &validators)
-    }))
+    let whole = || Response::new(200, Body::Bytes(content.to_vec().into())).with("Content-Type", *content_type);
+    Some(revalidated(format!("\"{:x}\"", fnv1a(content)), head, whole))
 }
 
 /// FNV-1a, 64 bits: a fingerprint, not cryptographic.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

@@ -31,21 +31,21 @@ pub fn page(folder: &[u8], listing: &Listing) -> String {
          <ul class=cards role=list></ul></section>\n",
         if folder.is_empty() { String::new() } else { format!("{}/", encode(folder)) }
     );
-    let folders: String = listing.folders.iter().map(folder_card).collect();
-    let videos: String = listing.videos.iter().map(video_card).collect();
-    for (heading, class, cards) in [("Folders", "folders", &folders), ("Videos", "cards", &videos)] {
-        if !cards.is_empty() {
-            page += &format!(
-                "<section class=listed><h2>{heading}</h2><ul class={class} role=list>\n{cards}</ul></section>\n"
-            );
+    let mut section = |heading: &str, class: &str, cards: &mut dyn ExactSizeIterator<Item = String>| {
+        if cards.len() > 0 {
+            page += &format!("<section class=listed><h2>{heading}</h2><ul class={class} role=list>\n");
+            page.extend(cards);
+            page += "</ul></section>\n";
         }
-    }
-    if videos.is_empty() && folders.is_empty() {
+    };
+    section("Folders", "folders", &mut listing.folders.iter().map(folder_card));
+    section("Videos", "cards", &mut listing.videos.iter().map(video_card));
+    if listing.videos.is_empty() && listing.folders.is_empty() {
         page += "<p class=empty>There are no videos here yet. Copy some into the folder (mp4, webm, mkv, mov and \
                  others) and reload the page.</p>\n";
     }
     page += "<p class=empty id=nothing hidden>No matches on this page.</p>\n</main>";
-    document(title, "gallery.js", &page)
+    document(title, "gallery.js", page)
 }
 
 fn summary(folder: &[u8], listing: &Listing) -> String {

@@ -48,7 +48,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
         neighbour(next, "next", "Next"),
         url = encode(&video.name),
     );
-    document(title, "player.js", &page)
+    document(title, "player.js", page)
 }
 
 /// The alternatives to playing here: a playlist for VLC, the URL, a download.

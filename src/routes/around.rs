@@ -3,14 +3,15 @@
 use std::io::Read;
 use std::time::SystemTime;
 
-use super::{Site, made};
+use super::Site;
+use super::shared::{Answer, Form, Scope};
 use crate::http::content_disposition;
 use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
-use crate::library::listing::LeftOut;
 use crate::library::listing::path::as_path;
+use crate::library::listing::{LeftOut, Listing};
 use crate::representation::{instead, validated};
 use crate::{api, playlist, subtitles};
 
@@ -44,47 +45,40 @@ impl Site {
     }
 
     /// `/playlist.m3u`: all videos, or with `?path=` those below a folder, or a single one.
-    pub(super) fn playlist(&self, path: &[u8], authority: &str) -> Response {
-        if authority.is_empty() {
+    pub(super) fn playlist(&self, path: &[u8], head: &Head<'_>) -> Response {
+        let host = head.authority;
+        if host.is_empty() {
             return Response::text(400, "A playlist has absolute URLs. The request needs a Host field.");
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
-        let (names, left_out) = match self.library.walk(folder) {
-            Ok(listing) => (listing.videos.into_iter().map(|video| video.name).collect(), listing.left_out),
+        let write = |listing: &Listing| {
+            let names = listing.videos.iter().map(|video| &*video.name);
+            Ok(playlist::m3u(host, names, &listing.left_out.to_string()).into_bytes())
+        };
+        let answer = match self.shared(Scope::Tree, Form::Playlist(host.to_owned()), folder, write) {
+            Ok(answer) => answer,
             // There is no such folder, but there may be such a video.
-            Err(OpenError::NotFound) => match self.library.open_file(path) {
-                Ok(_) => (vec![path.to_vec()], LeftOut::default()),
+            Err(error) if matches!(*error, OpenError::NotFound) => match self.library.open_file(path) {
+                Ok(_) => Answer::new(playlist::m3u(host, [path], "").into_bytes().into(), LeftOut::default()),
                 Err(error) => return self.failed(&error, path),
             },
             Err(error) => return self.failed(&error, folder),
         };
-        let m3u = playlist::m3u(authority, names.iter().map(Vec::as_slice), &left_out.to_string());
         // As an attachment, so that a browser hands it to a player.
         let file = [if folder.is_empty() { b"playlist" } else { folder }, b".m3u"].concat();
         let disposition = content_disposition::attachment(as_path(&file));
-        let response = made(playlist::CONTENT_TYPE, m3u).with("Content-Disposition", disposition);
-        with_left_out(response, &left_out)
+        answer.respond(head, |response| {
+            response.with("Content-Type", playlist::CONTENT_TYPE).with("Content-Disposition", disposition)
+        })
     }
 
     /// `/api/videos`: all videos as JSON.
-    pub(super) fn api(&self) -> Response {
-        let listing = match self.library.walk(b"") {
-            Ok(listing) => listing,
-            Err(error) => return self.failed(&error, b""),
-        };
-        match api::json(&listing.videos) {
-            Ok(json) => with_left_out(made("application/json", json), &listing.left_out),
-            Err(error) => {
-                log::error!("can't write the list of videos as JSON: {error}");
-                Response::text(500, "The videos can't be listed.")
-            }
+    pub(super) fn api(&self, head: &Head<'_>) -> Response {
+        let write =
+            |listing: &Listing| api::json(&listing.videos).map_err(|error| OpenError::Unavailable(error.into()));
+        match self.shared(Scope::Tree, Form::Json, b"", write) {
+            Ok(answer) => answer.respond(head, |response| response.with("Content-Type", "application/json")),
+            Err(error) => self.failed(&error, b""),
         }
-    }
-}
-
-fn with_left_out(response: Response, left_out: &LeftOut) -> Response {
-    match api::left_out(left_out) {
-        Some(value) => response.with(api::LEFT_OUT, value),
-        None => response,
     }
 }

@@ -1,32 +1,38 @@
 //! The routes of the gallery and the player.
 
 use super::Site;
+use super::shared::{Answer, Form, Scope};
+use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::OpenError;
 use crate::library::listing::path::parent;
+use crate::library::listing::{LeftOut, Listing};
 use crate::pages;
 
 impl Site {
     /// `/` and `/?path=<folder>`: the gallery of a folder. Its name may end in one `/`.
-    pub(super) fn gallery(&self, folder: &[u8]) -> Response {
+    pub(super) fn gallery(&self, folder: &[u8], head: &Head<'_>) -> Response {
         let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-        match self.library.list(folder) {
-            Ok(listing) => pages::response(200, pages::gallery::page(folder, &listing)),
+        let write = |listing: &Listing| Ok(pages::gallery::page(folder, listing).into_bytes());
+        match self.shared(Scope::Folder, Form::Gallery, folder, write) {
+            Ok(answer) => answer.respond(head, pages::described),
             Err(error) => self.no_listing(&error, folder),
         }
     }
 
     /// `/watch/<name>`: the player of a video, with its neighbours in the folder.
-    pub(super) fn watch(&self, name: &[u8]) -> Response {
-        let videos = match self.library.list(parent(name)) {
-            Ok(listing) => listing.videos,
+    pub(super) fn watch(&self, name: &[u8], head: &Head<'_>) -> Response {
+        let listed = match self.listing(Scope::Folder, parent(name)) {
+            Ok(listed) => listed,
             Err(error) => return self.no_listing(&error, name),
         };
+        let videos = &listed.listing.videos;
         let Some(at) = videos.iter().position(|video| video.name == name) else {
             return self.no_listing(&OpenError::NotFound, name);
         };
         let previous = at.checked_sub(1).map(|before| &videos[before]);
-        pages::response(200, pages::watch::page(&videos[at], previous, videos.get(at + 1)))
+        let page = pages::watch::page(&videos[at], previous, videos.get(at + 1)).into_bytes();
+        Answer::new(page.into(), LeftOut::default()).respond(head, pages::described)
     }
 
     /// The error page for a folder. One without read permission is a fault of the setup, hence 503 and not 403.
@@ -38,7 +44,7 @@ impl Site {
                 "Not found",
                 "There is no such folder or video. It may have been moved or renamed.",
             ),
-            OpenError::Forbidden | OpenError::Unavailable(_) | OpenError::NoFolder(_) => {
+            OpenError::Forbidden | OpenError::Unavailable(_) | OpenError::NoFolder(_) | OpenError::Busy => {
                 let sentence = "The server can\u{2019}t read this folder right now. Try again in a few seconds.";
                 pages::sentence(503, "Unavailable", sentence).retry_soon()
             }

@@ -216,6 +216,17 @@ fn a_listing_ends_at_its_limits_and_reports_it() {
 }
 
 #[test]
+fn a_library_without_a_video_is_told_from_one_that_is_too_large_to_know() {
+    let place = Place::new("empty", "notes.txt|deep/er/poster.jpg");
+    assert!(place.library().is_empty());
+    place.write(b"deep/er/film.mp4", "");
+    assert!(!place.library().is_empty());
+    fs::remove_file(place.path(b"deep/er/film.mp4")).unwrap();
+    (0..1000).for_each(|number| place.write(format!("{number}.txt").as_bytes(), ""));
+    assert!(!place.library().is_empty());
+}
+
+#[test]
 fn a_folder_that_was_replaced_is_listed_anew() {
     let place = Place::new("old.mp4");
     let library = place.library();

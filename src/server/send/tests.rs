@@ -61,7 +61,7 @@ fn bodies_arrive_whole_whatever_the_chunk() {
         let parts = vec![("one".into(), 0..1), ("two".into(), 5000..9000), ("three".into(), 9999..10_000)];
         let rows = [
             (Body::Empty, Vec::new()),
-            (Body::Bytes(b"page"[..].into()), b"page".to_vec()),
+            (Body::Bytes(b"page".to_vec().into()), b"page".to_vec()),
             (Body::Slice(file(&film), 0..0), Vec::new()),
             (Body::Slice(file(&film), 17..9_000), film[17..9_000].to_vec()),
             (
