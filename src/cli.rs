@@ -8,12 +8,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
 use crate::config::Config;
 use crate::lan;
+use crate::library::{Library, Links};
 use crate::server::{Handle, Server};
 
 /// Stream the videos in a folder over HTTP
@@ -45,9 +46,16 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let lan = arguments
         .lan
         .then(|| std::path::absolute(&arguments.config.dir).unwrap_or_else(|_| arguments.config.dir.clone()));
-    let server = Server::bind(arguments.into())?;
+    let config = Config::from(arguments);
+    let (dir, links) = (config.dir.clone(), config.links());
+    let server = Server::bind(config)?;
     stop_on_signals(server.handle())?;
-    announce(&server.local_addrs(), lan.as_deref());
+    let listening = server.local_addrs();
+    announce(&listening, lan.as_deref());
+    if listening.iter().all(|address| address.ip().is_loopback()) {
+        log::info!("only this machine can watch; --lan lets all devices on the network, --bind selects an address");
+    }
+    warn_if_empty(dir, links);
     let stopped = server.run();
     log::info!("stopped; connections aborted: {}", stopped.aborted);
     Ok(())
@@ -73,6 +81,21 @@ fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
         }
     }
     let _ = out.flush();
+}
+
+/// Says that there is no video, once that is known: on a thread of its own, so that a slow disk doesn't delay the start.
+fn warn_if_empty(dir: PathBuf, links: Links) {
+    let look = move || {
+        if Library::open_with(&dir, links).is_ok_and(|library| library.is_empty()) {
+            log::warn!(
+                "No videos in {} yet: copy some into it (mp4, webm, mkv, mov and others) and reload the page, or start \
+                 filmstrip with another folder",
+                dir.display()
+            );
+        }
+    };
+    // Without the thread only a hint is missing.
+    let _ = std::thread::Builder::new().name("first look".into()).stack_size(128 * 1024).spawn(look);
 }
 
 /// Raises the limit on open files, and thus on connections, to the maximum.

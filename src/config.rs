@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 
 use crate::http::cors::Cors;
+use crate::library::Links;
 
 /// The options of a server, and of the command line, with the same defaults. Values are clamped to their bounds; time
 /// limits to a millisecond and a year. Without an address it is 127.0.0.1.
@@ -106,6 +107,10 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 const MAX_CHUNK_SIZE: usize = 16 * 1024 * 1024;
 
 impl Config {
+    pub(crate) fn links(&self) -> Links {
+        if self.follow_symlinks { Links::Followed } else { Links::Confined }
+    }
+
     pub(crate) fn within_bounds(mut self) -> Self {
         let durations =
             [&mut self.head_timeout, &mut self.idle_timeout, &mut self.stall_timeout, &mut self.drain_timeout];

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::config::{Config, StartError};
-use crate::library::{Library, Links};
+use crate::library::Library;
 use crate::metrics::Metrics;
 use crate::routes::Site;
 use crate::throttle::Throttle;
@@ -71,9 +71,8 @@ impl Server {
         if config.sendfile && !cfg!(target_os = "linux") {
             return Err(StartError::Sendfile);
         }
-        let links = if config.follow_symlinks { Links::Followed } else { Links::Confined };
-        let library =
-            Library::open_with(&config.dir, links).map_err(|error| StartError::Folder(config.dir.clone(), error))?;
+        let library = Library::open_with(&config.dir, config.links())
+            .map_err(|error| StartError::Folder(config.dir.clone(), error))?;
         let bounds = Bounds::within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
         let listen = |ip: &IpAddr| {
             let address = SocketAddr::new(*ip, config.port);

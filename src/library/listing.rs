@@ -105,6 +105,15 @@ impl Library {
         self.survey(Limits::default(), |survey| survey.walk(folder))
     }
 
+    /// Whether a short look showed that there is no video. False where it ended at a limit first.
+    pub(crate) fn is_empty(&self) -> bool {
+        let short = Limits { entries: 1000, depth: 8, time: Duration::from_secs(2) };
+        let listing = self.look(|root| Survey::new(root, short).walk(b""));
+        listing.is_ok_and(|Listing { videos, left_out, .. }| {
+            videos.is_empty() && !(left_out.too_many || left_out.too_slow || left_out.too_deep > 0)
+        })
+    }
+
     fn survey<T>(
         &self,
         limits: Limits,

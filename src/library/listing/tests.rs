@@ -217,7 +217,7 @@ fn a_listing_ends_at_its_limits_and_reports_it() {
 
 #[test]
 fn a_library_without_a_video_is_told_from_one_that_is_too_large_to_know() {
-    let place = Place::new("empty", "notes.txt|deep/er/poster.jpg");
+    let place = Place::new("notes.txt|deep/er/poster.jpg");
     assert!(place.library().is_empty());
     place.write(b"deep/er/film.mp4", "");
     assert!(!place.library().is_empty());
