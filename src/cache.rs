@@ -1,8 +1,8 @@
 //! Values that are made once for all callers who want them at the same time, and kept for a second.
 //!
-//! A value is made by a thread of its own, and the callers wait for it, or for its turn, no longer than [`WAIT`]: making it
-//! may take for ever, where a disk hangs. That takes nobody else's turn for ever, since a thread that has run for longer
-//! than that no longer counts.
+//! A value is made by a thread of its own. The callers wait for it, or for its turn, no longer than [`WAIT`]: where a
+//! disk hangs, making it takes for ever. Other values still get their turn, since a thread that has run for longer than
+//! that no longer counts.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,7 +20,8 @@ const KEEP: Duration = Duration::from_secs(1);
 /// Values that are made at once.
 const AT_ONCE: usize = 2;
 
-/// Values that are kept, each by its thread, and their bytes. What is more than that is for those alone who wait for it.
+/// Values that are kept, each by its thread, and their bytes. What is more than that is for those alone who wait for
+/// it.
 const KEPT: usize = 32;
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
@@ -67,8 +68,8 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// The value of `key`: the one that is kept or being made, or else what `make` makes, beside the bytes that it takes.
-    /// `None`: it wasn't made in time.
+    /// The value of `key`: the one that is kept or being made, or else what `make` makes, beside the bytes that it
+    /// takes. `None`: it wasn't made in time.
     pub fn get(&self, key: &K, make: impl FnOnce() -> (V, usize) + Send + 'static) -> Option<V> {
         let Shared { changed, wait, .. } = &*self.0;
         let deadline = Instant::now() + *wait;

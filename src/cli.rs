@@ -83,7 +83,8 @@ fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
     let _ = out.flush();
 }
 
-/// Says that there is no video, once that is known: on a thread of its own, so that a slow disk doesn't delay the start.
+/// Says that there is no video, once that is known: on a thread of its own, so that a slow disk doesn't delay the
+/// start.
 fn warn_if_empty(dir: PathBuf, links: Links) {
     let look = move || {
         if Library::open_with(&dir, links).is_ok_and(|library| library.is_empty()) {

@@ -128,7 +128,8 @@ impl Library {
         Ok(open)
     }
 
-    /// Which folder the path names now, and in which state it is. What happens in the folders below it is no part of that.
+    /// Which folder the path names now, and in which state it is. What happens in the folders below it is no part of
+    /// that.
     pub(crate) fn identity(&self) -> Result<Identity, OpenError> {
         stat(&self.path).map(|stat| identity(&stat)).map_err(|error| OpenError::NoFolder(error.into()))
     }

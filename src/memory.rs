@@ -1,9 +1,9 @@
 //! Memory that goes back to the system when a large value is dropped.
 //!
-//! glibc maps a block of 128 KiB or more by itself, and unmaps it when it is freed. But each such block of up to 32 MiB that
-//! is freed raises this threshold to its own size, and to twice that the free memory that an arena keeps: after a few
-//! listings of a large folder, tens of megabytes. A block of more than 32 MiB raises nothing. What is reserved here is
-//! address space; only what is written to takes memory.
+//! glibc maps a block of 128 KiB or more by itself, and unmaps it when it is freed. But each such block of up to 32 MiB
+//! that is freed raises this threshold to its own size, and to twice that the free memory that an arena keeps: after a
+//! few listings of a large folder, tens of megabytes. A block of more than 32 MiB raises nothing. What is reserved here
+//! is address space; only what is written to takes memory.
 
 /// More than glibc's `DEFAULT_MMAP_THRESHOLD_MAX`.
 const MAPPED: usize = 33 * 1024 * 1024;
@@ -22,8 +22,8 @@ pub fn map_if_large<T>(vec: &mut Vec<T>) {
 
 /// A value of many small blocks, which go back to the system when it is dropped.
 ///
-/// glibc keeps free blocks until one of 64 KiB is freed in the same arena. So such a block, never written to, is freed after
-/// them; the thread that made the value has to create this.
+/// glibc keeps free blocks until one of 64 KiB is freed in the same arena. So such a block, never written to, is freed
+/// after them; the thread that made the value has to create this.
 #[derive(Debug)]
 pub struct Trimmed<T> {
     // Fields are dropped in this order.

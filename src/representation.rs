@@ -68,8 +68,8 @@ pub fn validated(response: Response, validators: &Validators) -> Response {
     }
 }
 
-/// The response to a GET or HEAD of a representation that has a tag and no date: what its preconditions call for, or else
-/// `whole`.
+/// The response to a GET or HEAD of a representation that has a tag and no date: what its preconditions call for, or
+/// else `whole`.
 pub fn revalidated(etag: String, head: &Head<'_>, whole: impl FnOnce() -> Response) -> Response {
     let validators = Validators::of_tag(etag);
     instead(evaluate(&head.fields, &validators), &validators).unwrap_or_else(|| validated(whole(), &validators))

@@ -130,8 +130,8 @@ impl Site {
     }
 }
 
-/// The shared bodies that anybody holds. The same bytes are there once, though they were made again while a client still
-/// reads the first ones.
+/// The shared bodies that anybody holds. The same bytes are there once, though they were made again while a client
+/// still reads the first ones.
 #[derive(Default)]
 struct Bodies(Mutex<Vec<Weak<Vec<u8>>>>);
 
