@@ -87,7 +87,7 @@ where
             {
                 entry = Some(self.0.start(&mut state, key, make)?);
             }
-            // Where others have waited in vain, this caller need not.
+            // It has taken too long for those who asked first, and so it has for this caller.
             let until = entry.as_ref().map_or(deadline, |entry| deadline.min(entry.since + *wait));
             match entry.as_ref().and_then(|entry| entry.value.get()) {
                 Some(value) => return value.clone(),

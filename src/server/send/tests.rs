@@ -175,7 +175,7 @@ fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
 
     for short in [Copying { chunk_size: CHUNK, sendfile: false }, by_kernel] {
         let sent = transmit(&mut Script::new(), &Body::Slice(file(b""), 0..20_000), short);
-        assert!(matches!(sent.outcome, Err(Broken::Truncated)) && !sent.begun, "the head is not sent in vain");
+        assert!(matches!(sent.outcome, Err(Broken::Truncated)) && !sent.begun, "the head is not sent");
     }
 }
 
