@@ -30,8 +30,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Every reason, in order, with its label in the metrics and its sentence in the log. There is no sentence if the client
-    /// closed the connection or asked for that.
+    /// Every reason, in order, with its label in the metrics and its sentence in the log. There is no sentence if the
+    /// client closed the connection or asked for that.
     const ALL: [(Self, &'static str, Option<&'static str>); 16] = [
         (Self::ClientClosed, "client_closed", None),
         (Self::ClientRequested, "client_requested", None),

@@ -1,5 +1,5 @@
-//! `--lan`: listening on all interfaces, and the URLs for other devices. A machine has many addresses, also of containers
-//! and tunnels: the likeliest comes first, and is in the QR code.
+//! `--lan`: listening on all interfaces, and the URLs for other devices. A machine has many addresses, also of
+//! containers and tunnels: the likeliest comes first, and is in the QR code.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 

@@ -3,9 +3,9 @@
 //! Every file is opened through a handle of the folder (`openat2` with `RESOLVE_BENEATH` on Linux), so that no name, no
 //! link and no race between looking and opening leads out of it. Names are bytes, as Unix has them.
 //!
-//! The handle is opened for each request, and closed with it. So a folder that was switched, replaced or mounted over is
-//! seen by the next request, and a library that nobody uses keeps no file system from being unmounted. It costs 2.3 µs;
-//! keeping a handle and asking whether the path still names its folder costs 1.2.
+//! The handle is opened for each request, and closed with it. So a folder that was switched, replaced or mounted over
+//! is seen by the next request, and a library that nobody uses keeps no file system from being unmounted. It costs 2.3
+//! µs; keeping a handle and asking whether the path still names its folder costs 1.2.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -63,8 +63,8 @@ pub struct OpenFile {
 pub(crate) type Identity = (u64, u64, u64, [i64; 4]);
 
 /// The file that one client asked for last. It stays open: as a rule it is the one that is asked for next, and then a
-/// look at what the name means now takes the place of opening, asking and closing. The disk keeps a file that was deleted
-/// meanwhile, and can't be unmounted, until the client asks for something else, leaves, or this is dropped.
+/// look at what the name means now takes the place of opening, asking and closing. The disk keeps a file that was
+/// deleted meanwhile, and can't be unmounted, until the client asks for something else, leaves, or this is dropped.
 #[derive(Debug, Default)]
 pub struct LastFile(Option<(Box<[u8]>, PathBuf, OpenFile)>);
 
@@ -166,10 +166,10 @@ fn open_served(root: Root<'_>, name: &[u8]) -> Result<OpenFile, OpenError> {
     Ok(OpenFile { size: metadata.len(), modified, file: Arc::new(file), identity })
 }
 
-/// Whether `path`, the library's path and a name in it, still means the file that is `open`, and nothing was done to it.
-/// A link never does: where it leads, and whether it may, is for opening it to find out. Where a folder between the two
-/// became a link, the file that was opened in the library goes on being served, and no other: which file `path` means
-/// decides nothing but whether it is that one.
+/// Whether `path`, the library's path and a name in it, still means the file that is `open`, and nothing was done to
+/// it. A link never does: where it leads, and whether it may, is for opening it to find out. Where a folder between the
+/// two became a link, the file that was opened in the library goes on being served, and no other: which file `path`
+/// means decides nothing but whether it is that one.
 fn is_still(path: &Path, open: &OpenFile) -> bool {
     statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| identity(&stat) == open.identity)
 }

@@ -1,12 +1,12 @@
 //! The program's log: lines on standard error that nothing ever waits for.
 //!
-//! `env_logger` filters and formats (`RUST_LOG`, `info` by default). Its lines go into a bounded queue, which one thread
-//! writes to standard error: a pipe that nobody reads, or a terminal stopped by Ctrl-S, holds up that thread alone. A
-//! line that doesn't fit into the queue, or can't be written, is lost; once lines can be written again, the log says how
-//! many were.
+//! `env_logger` filters and formats (`RUST_LOG`, `info` by default). Its lines go into a bounded queue, which one
+//! thread writes to standard error: a pipe that nobody reads, or a terminal stopped by Ctrl-S, holds up that thread
+//! alone. A line that doesn't fit into the queue, or can't be written, is lost; once lines can be written again, the
+//! log says how many were.
 
-// tracing-appender's writer brings tracing-subscriber, time and crossbeam, and tells nobody what it dropped; flexi_logger
-// replaces env_logger. Both are more than this file.
+// tracing-appender's writer brings tracing-subscriber, time and crossbeam, and tells nobody what it dropped;
+// flexi_logger replaces env_logger. Both are more than this file.
 
 use std::io::{self, IsTerminal, Write};
 use std::mem::take;

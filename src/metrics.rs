@@ -14,7 +14,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The classes of status that filmstrip sends.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
-/// The upper bounds of the histogram's buckets, in seconds: for a file in the page cache, on a disk, on a disk that spins up.
+/// The upper bounds of the histogram's buckets, in seconds: for a file in the page cache, on a disk, on a disk that
+/// spins up.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 10.0];
 
 /// Why a connection was refused with 503; [`Refused::sentence`] explains each.

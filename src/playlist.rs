@@ -1,5 +1,5 @@
-//! Playlists in extended M3U, for players such as VLC, mpv and Kodi. URLs are absolute, because players save playlists and
-//! open them elsewhere. An entry is always two lines, whatever the name contains.
+//! Playlists in extended M3U, for players such as VLC, mpv and Kodi. URLs are absolute, because players save playlists
+//! and open them elsewhere. An entry is always two lines, whatever the name contains.
 
 use std::fmt::Write;
 

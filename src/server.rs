@@ -127,8 +127,8 @@ impl Server {
 }
 
 impl Handle {
-    /// Refuses new connections, closes idle ones, and lets the responses in flight go on until the drain timeout. Returns
-    /// at once.
+    /// Refuses new connections, closes idle ones, and lets the responses in flight go on until the drain timeout.
+    /// Returns at once.
     pub fn stop(&self) {
         self.0.context.limits.stop(false);
         self.0.poller.wake();

@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110 §13). The entity tag is strong, and made of size and modification time in nanoseconds:
-//! it is the same after a restart and on every machine that shares the files.
+//! Conditional requests (RFC 9110 §13). The entity tag is strong, and made of size and modification time in
+//! nanoseconds: it is the same after a restart and on every machine that shares the files.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

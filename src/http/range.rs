@@ -1,5 +1,5 @@
-//! Range requests (RFC 9110 §14). The number of ranges is limited twice, before parsing and after coalescing, so that no
-//! request costs more than a plain one.
+//! Range requests (RFC 9110 §14). The number of ranges is limited twice, before parsing and after coalescing, so that
+//! no request costs more than a plain one.
 
 use std::ops::Range;
 

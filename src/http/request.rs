@@ -1,5 +1,5 @@
-//! The head of a request (RFC 9112 §2 to §6). A head that two implementations could read differently is refused, so that no
-//! request is smuggled; `docs/HTTP.md` has a table of these.
+//! The head of a request (RFC 9112 §2 to §6). A head that two implementations could read differently is refused, so
+//! that no request is smuggled; `docs/HTTP.md` has a table of these.
 
 use tiny_http::{HTTPVersion, Method};
 
@@ -184,8 +184,8 @@ pub struct Head<'b> {
 }
 
 impl<'b> Head<'b> {
-    /// Parses a complete head, from request line to blank line, as found by [`HeadScan`]. If it is refused, the connection
-    /// can't be used for another request.
+    /// Parses a complete head, from request line to blank line, as found by [`HeadScan`]. If it is refused, the
+    /// connection can't be used for another request.
     pub fn parse(bytes: &'b [u8]) -> Result<Self, Refusal> {
         let line_end = bytes.iter().position(|&b| b == b'\n').ok_or(Refusal::MalformedRequestLine)? + 1;
         let (method, target, version) = parse_request_line(&bytes[..line_end])?;

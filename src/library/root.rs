@@ -58,8 +58,8 @@ impl Root<'_> {
         )
     }
 
-    /// Does a thing `beneath` the handle; where a link leads out of it, `beyond` it if that is wished, or else where the
-    /// link comes back inside.
+    /// Does a thing `beneath` the handle; where a link leads out of it, `beyond` it if that is wished, or else where
+    /// the link comes back inside.
     fn reach<T>(
         self,
         name: &[u8],
@@ -77,8 +77,8 @@ impl Root<'_> {
         }
     }
 
-    /// Where below the folder a name leads that goes by an absolute link, if it comes back inside. What is done there is
-    /// done beneath the handle all the same, so that nothing is won by a race.
+    /// Where below the folder a name leads that goes by an absolute link, if it comes back inside. What is done there
+    /// is done beneath the handle all the same, so that nothing is won by a race.
     fn inner_path(self, name: &Path) -> Option<PathBuf> {
         let target = self.path.join(name).canonicalize().ok()?;
         Some(target.strip_prefix(self.path.canonicalize().ok()?).ok()?.to_owned())

@@ -1,5 +1,5 @@
-//! The pages' styles, scripts and icon, embedded in the binary. The tag is a hash of the content, and browsers revalidate it
-//! each time, so that an update takes effect at once.
+//! The pages' styles, scripts and icon, embedded in the binary. The tag is a hash of the content, and browsers
+//! revalidate it each time, so that an update takes effect at once.
 
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};

@@ -1,7 +1,7 @@
 //! The accept loop: one thread that waits for new connections and for those without a request in progress.
 //!
-//! It accepts connections within the limits, hands each one that has something to read to the thread pool, and ends those
-//! whose deadline has come. It goes on when descriptors, memory or threads run out.
+//! It accepts connections within the limits, hands each one that has something to read to the thread pool, and ends
+//! those whose deadline has come. It goes on when descriptors, memory or threads run out.
 
 use std::collections::VecDeque;
 use std::io;
@@ -81,8 +81,8 @@ impl AcceptLoop {
         self.drain(drain_timeout)
     }
 
-    /// Waits until there is something to do, until `until` at the latest, and does what is due. Returns whether there is a
-    /// connection to accept.
+    /// Waits until there is something to do, until `until` at the latest, and does what is due. Returns whether there
+    /// is a connection to accept.
     fn wait(&mut self, until: Option<Instant>) -> bool {
         let retry = (!self.backlog.waiting.is_empty()).then(|| Instant::now() + RETRY_INTERVAL);
         let refused_until = self.refused.front().map(|(_, until)| *until);

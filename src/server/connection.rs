@@ -24,8 +24,8 @@ use crate::library::LastFile;
 use crate::routes::Site;
 use crate::throttle::Throttle;
 
-/// The bounds of a lingering close. If the connection were closed while the client still sends, the system would reset it,
-/// and the last response could be lost (RFC 9112 §9.6).
+/// The bounds of a lingering close. If the connection were closed while the client still sends, the system would reset
+/// it, and the last response could be lost (RFC 9112 §9.6).
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 256 * 1024;
 
@@ -63,7 +63,8 @@ pub enum Next {
 /// One client's connection, without its socket.
 pub struct Connection {
     pub peer: SocketAddr,
-    /// What was received, from the start of the request that is being read or answered. Empty while the connection is idle.
+    /// What was received, from the start of the request that is being read or answered. Empty while the connection is
+    /// idle.
     input: Vec<u8>,
     scan: HeadScan,
     /// When it became idle, or when the first byte of its request arrived.

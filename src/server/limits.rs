@@ -35,8 +35,8 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of `config`, lowered to what `descriptors` can hold: a connection needs two (its socket and its file),
-    /// one that waits or was refused needs one. `None` when not even one connection fits.
+    /// The bounds of `config`, lowered to what `descriptors` can hold: a connection needs two (its socket and its
+    /// file), one that waits or was refused needs one. `None` when not even one connection fits.
     pub fn within_descriptors(config: &Config, descriptors: usize) -> Option<Self> {
         let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + config.bind.len() * 2)?;
         let backlog = (for_clients / 8).clamp(1, MAX_WAITING);
@@ -204,8 +204,9 @@ impl Backlog {
     }
 }
 
-/// Whether there is address space for another connection or thread, where it is limited (`ulimit -v`): an allocation that
-/// fails ends the whole program. A trial allocation would prove nothing, since glibc has memory that other threads don't get.
+/// Whether there is address space for another connection or thread, where it is limited (`ulimit -v`): an allocation
+/// that fails ends the whole program. A trial allocation would prove nothing, since glibc has memory that other threads
+/// don't get.
 pub fn memory_is_left() -> bool {
     let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::As).current else { return true };
     // The first number is the address space in pages (proc(5)). Where there is no such file, nothing is known.

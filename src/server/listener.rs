@@ -12,9 +12,9 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 /// The backlog of listen(2); the system lowers it to `net.core.somaxconn`.
 const LISTEN_BACKLOG: i32 = 4096;
 
-/// `TCP_NOTSENT_LOWAT` (tcp(7)): the most unsent bytes that the system keeps; a writer is woken when half of them are left.
-/// Without it, or with 512 KiB, a client that takes 32 KiB a second seems to take nothing for 5 s; up to 128 KiB it doesn't.
-/// No value down to 16 KiB costs speed.
+/// `TCP_NOTSENT_LOWAT` (tcp(7)): the most unsent bytes that the system keeps; a writer is woken when half of them are
+/// left. Without it, or with 512 KiB, a client that takes 32 KiB a second seems to take nothing for 5 s; up to 128 KiB
+/// it doesn't. No value down to 16 KiB costs speed.
 #[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 64 * 1024;
 

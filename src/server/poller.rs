@@ -1,6 +1,7 @@
 //! Parked connections: each stays here until its socket has something to read, or its deadline has come.
 //!
-//! Any thread may park a connection. One thread, the accept loop, blocks in [`Poller::wait`] and takes those that are ready.
+//! Any thread may park a connection. One thread, the accept loop, blocks in [`Poller::wait`] and takes those that are
+//! ready.
 
 #[cfg(target_os = "linux")]
 mod epoll;
@@ -43,8 +44,8 @@ struct Parked<T> {
     /// By the socket's descriptor.
     connections: HashMap<u64, (T, Deadline)>,
     deadlines: BTreeSet<(Instant, u64)>,
-    /// When the present wait ends. It stays when that connection is taken out, since it is usually parked again soon: then
-    /// nothing has to be woken.
+    /// When the present wait ends. It stays when that connection is taken out, since it is usually parked again soon:
+    /// then nothing has to be woken.
     wait_ends: Option<Instant>,
     refuses_idle: bool,
 }
@@ -64,8 +65,8 @@ impl<T> Poller<T> {
         Ok(Self { selector: Selector::new()?, parked: Mutex::new(parked) })
     }
 
-    /// Parks a connection until its socket has something to read, or until its deadline. Gives it back if the system can't
-    /// watch the socket, or if it is idle and [`Self::take_idle`] was called.
+    /// Parks a connection until its socket has something to read, or until its deadline. Gives it back if the system
+    /// can't watch the socket, or if it is idle and [`Self::take_idle`] was called.
     pub fn park(&self, connection: T, socket: impl Fn(&T) -> &Arc<TcpStream>, deadline: Deadline) -> Result<(), T> {
         let token = socket(&connection).as_raw_fd() as u64;
         let mut parked = lock(&self.parked);
@@ -95,8 +96,8 @@ impl<T> Poller<T> {
         self.selector.disarm(LISTENER | listener.as_raw_fd() as u64);
     }
 
-    /// Waits until a connection has something to read or has reached its deadline, or there is one to accept; until `until`
-    /// at the latest. Appends the connections to `ready`, and returns whether there is one to accept.
+    /// Waits until a connection has something to read or has reached its deadline, or there is one to accept; until
+    /// `until` at the latest. Appends the connections to `ready`, and returns whether there is one to accept.
     pub fn wait(&self, until: Option<Instant>, ready: &mut Vec<T>) -> bool {
         let mut parked = lock(&self.parked);
         let now = Instant::now();

@@ -1,7 +1,7 @@
 //! The thread pool: a queue of jobs, and the workers that take them.
 //!
-//! As many workers run as there are processors, not counting those in a long response or waiting for a disk: if the queue
-//! doesn't move for a millisecond, as many workers are woken or started as there are jobs in it.
+//! As many workers run as there are processors, not counting those in a long response or waiting for a disk: if the
+//! queue doesn't move for a millisecond, as many workers are woken or started as there are jobs in it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,8 +20,8 @@ const STACK_SIZE: usize = 128 * 1024;
 const TICK: Duration = Duration::from_millis(1);
 const STARVED_TICK: Duration = Duration::from_millis(50);
 
-/// If the queue holds more jobs than were taken in so many ticks at the present rate, its workers wait for something other
-/// than a processor, and more are woken.
+/// If the queue holds more jobs than were taken in so many ticks at the present rate, its workers wait for something
+/// other than a processor, and more are woken.
 const MAX_TICKS_BEHIND: usize = 4;
 
 type Work<J> = dyn Fn(J, &mut Worker<J>) + Send + Sync;
@@ -48,7 +48,8 @@ struct State<J> {
     starting: usize,
     /// Workers that are at a job or come to the queue, not counting those that are detached or held up.
     running: usize,
-    /// A round ends when all running workers are found to be held up. Only those counted in this round are in `running`.
+    /// A round ends when all running workers are found to be held up. Only those counted in this round are in
+    /// `running`.
     round: u64,
     is_starved: bool,
     is_closed: bool,
@@ -222,8 +223,8 @@ impl<J: Send + 'static> Worker<J> {
         }
     }
 
-    /// The job is a long one: this thread lowers its priority, and another worker may run in its place. The thread ends with
-    /// the job, since an ordinary user may not raise a priority again (setpriority(2)).
+    /// The job is a long one: this thread lowers its priority, and another worker may run in its place. The thread ends
+    /// with the job, since an ordinary user may not raise a priority again (setpriority(2)).
     pub fn detach(&mut self) {
         if std::mem::replace(&mut self.is_detached, true) {
             return;

@@ -1,7 +1,7 @@
 //! Sends a response: the head with the first chunk in one write, and then one chunk after the other.
 //!
-//! [`Writer`] waits whenever the socket is full. A response is whole or visibly broken: if the file ends early or the client
-//! stops reading, sending ends with an error, and the connection is closed.
+//! [`Writer`] waits whenever the socket is full. A response is whole or visibly broken: if the file ends early or the
+//! client stops reading, sending ends with an error, and the connection is closed.
 
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -26,7 +26,8 @@ const STACK_BUFFER_SIZE: usize = 4096;
 /// The most bytes that one read(2) or sendfile(2) is asked for: a socket seldom takes more.
 const MAX_CHUNK_SIZE: usize = 256 * 1024;
 
-/// A response that has sent more bytes than this is a long one: its worker is detached, and yields after each further as many.
+/// A response that has sent more bytes than this is a long one: its worker is detached, and yields after each further
+/// as many.
 const LONG_RESPONSE: u64 = 128 * 1024;
 
 /// The least bytes for which the system is told that they are read in sequence.
@@ -71,8 +72,8 @@ pub trait Output {
     fn send_file(&mut self, file: &File, range: Range<u64>) -> Result<(), Broken>;
 }
 
-/// Sends a response. If the connection `closes` after it, its last bytes wait for the FIN, to go out in one segment. After
-/// an error the connection must be closed.
+/// Sends a response. If the connection `closes` after it, its last bytes wait for the FIN, to go out in one segment.
+/// After an error the connection must be closed.
 pub fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, copying: Copying, closes: bool) -> Result<(), Broken> {
     // It goes out with the next chunk.
     let mut text = head;
@@ -132,8 +133,8 @@ fn read(file: &File, chunk: &mut [u8], at: u64) -> Result<(), Broken> {
     })
 }
 
-/// Makes the system read ahead more than its usual 128 KiB (`posix_fadvise(2)`, which macOS lacks): twenty viewers of films
-/// that aren't in the page cache get half as much again.
+/// Makes the system read ahead more than its usual 128 KiB (`posix_fadvise(2)`, which macOS lacks): twenty viewers of
+/// films that aren't in the page cache get half as much again.
 fn read_ahead(_file: &File, range: &Range<u64>) {
     if range.end - range.start >= MIN_READ_AHEAD {
         // Without it, the bytes only come more slowly.
@@ -142,8 +143,8 @@ fn read_ahead(_file: &File, range: &Range<u64>) {
     }
 }
 
-/// Tells a client that takes nothing from one that is slow. There is one for the whole connection: the next response doesn't
-/// restart it.
+/// Tells a client that takes nothing from one that is slow. There is one for the whole connection: the next response
+/// doesn't restart it.
 #[derive(Debug, Default)]
 pub struct StallClock {
     /// Bytes that the socket took, over all responses.
@@ -153,8 +154,8 @@ pub struct StallClock {
 }
 
 impl StallClock {
-    /// The deadline of a client whose socket is full. The time starts with the first wait, and again whenever the client has
-    /// taken [`STALL_BYTES`] since.
+    /// The deadline of a client whose socket is full. The time starts with the first wait, and again whenever the
+    /// client has taken [`STALL_BYTES`] since.
     fn deadline(&mut self, now: Instant, stall_timeout: Duration) -> Instant {
         let (since, _) = match self.mark {
             Some(mark) if self.taken - mark.1 < STALL_BYTES => mark,
@@ -169,8 +170,8 @@ impl StallClock {
     }
 }
 
-/// A client's socket as an [`Output`]: it waits for room until the deadline of the stall clock. The worker is detached when
-/// the response is a long one, or when the socket is full.
+/// A client's socket as an [`Output`]: it waits for room until the deadline of the stall clock. The worker is detached
+/// when the response is a long one, or when the socket is full.
 pub struct Writer<'c, S> {
     socket: &'c mut S,
     clock: &'c mut StallClock,
@@ -214,8 +215,8 @@ impl<'c, S: Socket> Writer<'c, S> {
             return Err(Broken::Stalled);
         }
         self.worker.detach();
-        // poll(2) reports a socket as writable long after it takes something again (see `NOTSENT_LOWAT` in listener.rs).
-        // Without attempts in between, what it takes at the deadline would restart the clock.
+        // poll(2) reports a socket as writable long after it takes something again (see `NOTSENT_LOWAT` in
+        // listener.rs). Without attempts in between, what it takes at the deadline would restart the clock.
         self.socket.wait_for_room(until.min(now + self.stall_timeout / 8));
         Ok(())
     }

@@ -19,8 +19,8 @@ pub trait Socket {
     /// Appends what has arrived to `buffer`, up to its capacity. `Ok(0)`: the client has shut down its write side.
     fn receive(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
 
-    /// Sends what the socket takes of `text` and then `chunk`, and returns how many bytes that was. With `more`, the system
-    /// may hold back less than a segment until more follows.
+    /// Sends what the socket takes of `text` and then `chunk`, and returns how many bytes that was. With `more`, the
+    /// system may hold back less than a segment until more follows.
     fn send(&mut self, text: &[u8], chunk: &[u8], more: bool) -> io::Result<usize>;
 
     /// Sends from `length` bytes of `file` at `offset`, by sendfile(2). `Ok(0)`: the file ends there.

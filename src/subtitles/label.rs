@@ -1,6 +1,6 @@
 //! Labels of subtitles: `pt-BR.forced` in a file name is labelled "Portuguese (Brazil, forced)", and its language is
-//! `pt-BR`. The first language in a tag is the language; `hi` after it is hearing impaired, and not Hindi. Parts that are
-//! neither language nor mark are kept as they are.
+//! `pt-BR`. The first language in a tag is the language; `hi` after it is hearing impaired, and not Hindi. Parts that
+//! are neither language nor mark are kept as they are.
 
 use oxilangtag::LanguageTag;
 

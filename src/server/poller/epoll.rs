@@ -42,7 +42,8 @@ impl Selector {
     /// Does nothing: an event whose connection isn't parked is ignored.
     pub fn disarm(&self, _: u64) {}
 
-    /// Waits until a socket has something to read, for `timeout` or for ever, and appends the tokens of those that have.
+    /// Waits until a socket has something to read, for `timeout` or for ever, and appends the tokens of those that
+    /// have.
     pub fn wait(&self, timeout: Option<Duration>, tokens: &mut Vec<u64>) {
         let mut events = [MaybeUninit::<Event>::uninit(); 64];
         let timeout = timeout.map(timespec);

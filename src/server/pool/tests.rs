@@ -164,7 +164,8 @@ fn a_closed_pool_ends_its_threads() {
     eventually(|| lock(&pool.state).threads == 0);
 }
 
-/// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short work.
+/// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short
+/// work.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_long_job_has_a_lower_priority_and_the_next_ones_have_not() {
