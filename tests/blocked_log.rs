@@ -54,7 +54,7 @@ fn lost_by_the_log(line: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_pipe_that_is_full_from_the_start_holds_up_nobody_and_is_told_what_it_missed() {
+fn a_full_pipe_delays_no_request_and_the_lost_lines_are_reported() {
     let folder = Folder::new();
     let (reader, writer) = full_pipe();
     let mut program = start(folder.path(), writer, &[]);
@@ -104,7 +104,7 @@ impl Drop for Cat {
 }
 
 #[test]
-fn a_reader_that_is_stopped_in_mid_run_holds_up_nobody_and_is_told_what_it_missed() {
+fn a_stopped_reader_delays_no_request_and_the_lost_lines_are_reported() {
     let folder = Folder::new();
     let log = folder.file("log");
     let (cat, writer) = Cat::start(&log);
@@ -125,7 +125,7 @@ fn a_reader_that_is_stopped_in_mid_run_holds_up_nobody_and_is_told_what_it_misse
 }
 
 #[test]
-fn a_full_pipe_keeps_no_signal_from_draining_or_stopping() {
+fn a_signal_drains_and_a_second_one_stops_while_the_pipe_is_full() {
     let film = film(20_000_000);
     let folder = Folder::new().with("film.mp4", &film);
     for signals in [1, 2] {
@@ -148,7 +148,7 @@ fn a_full_pipe_keeps_no_signal_from_draining_or_stopping() {
 }
 
 #[test]
-fn a_failed_start_ends_though_nobody_reads_why() {
+fn a_failed_start_ends_while_the_pipe_is_full() {
     let (_reader, writer) = full_pipe();
     let mut child = Program::command().arg("/none").stdout(Stdio::null()).stderr(writer).spawn().unwrap();
     eventually("it ended", || child.try_wait().unwrap().is_some());
