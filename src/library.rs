@@ -25,6 +25,7 @@ use left_out::Reporter;
 use root::Root;
 
 mod error;
+mod kind;
 mod left_out;
 pub mod listing;
 mod root;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cap_std::fs::{DirEntry, Metadata};
 
 pub use super::left_out::LeftOut;
+use super::kind::Kind;
 use super::left_out::Omission;
 use super::root::Root;
 use super::sidecars::{posters_by_stem, sidecars_by_stem};
@@ -375,51 +376,6 @@ impl<'l> Survey<'l> {
             _ => self.root.metadata(folder)?,
         };
         Ok((metadata.dev(), metadata.ino()))
-    }
-}
-
-/// The kind of a file, by its extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Video,
-    TransportStream,
-    Playlist,
-    /// A picture; of several for one film, the lowest is the poster.
-    Poster(usize),
-    /// Subtitles; of two with the same stem, the lower is used.
-    Subtitles(usize),
-    Other,
-}
-
-impl Kind {
-    fn of(name: &[u8]) -> Self {
-        const VIDEOS: [&[u8]; 11] =
-            [b"mp4", b"m4v", b"mov", b"webm", b"mkv", b"avi", b"ogv", b"mpg", b"mpeg", b"m2ts", b"3gp"];
-        const POSTERS: [&[u8]; 4] = [b"jpg", b"jpeg", b"png", b"webp"];
-        const SUBTITLES: [&[u8]; 2] = [b"vtt", b"srt"];
-        let Some(extension) = path::extension(name) else { return Self::Other };
-        let place = |known: &[&[u8]]| known.iter().position(|known| extension.eq_ignore_ascii_case(known));
-        if place(&VIDEOS).is_some() {
-            Self::Video
-        } else if place(&[b"ts"]).is_some() {
-            Self::TransportStream
-        } else if place(&[b"m3u8"]).is_some() {
-            Self::Playlist
-        } else if let Some(rank) = place(&POSTERS) {
-            Self::Poster(rank)
-        } else {
-            // `/subtitles/` looks for these spellings only.
-            let spelt = extension == extension.to_ascii_lowercase() || extension == extension.to_ascii_uppercase();
-            place(&SUBTITLES).filter(|_| spelt).map_or(Self::Other, Self::Subtitles)
-        }
-    }
-
-    /// The place among files that differ in their extension alone.
-    pub(super) fn rank(name: &[u8]) -> usize {
-        match Self::of(name) {
-            Self::Poster(rank) | Self::Subtitles(rank) => rank,
-            _ => 0,
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::kind::Kind;
 use super::listing::path::{join, natural_key, stem, title};
-use super::listing::{Found, Kind, Sidecar};
+use super::listing::{Found, Sidecar};
 
 /// The picture of each film, by the film's stem.
 pub fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
