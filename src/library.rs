@@ -28,6 +28,7 @@ mod error;
 mod kind;
 mod left_out;
 pub mod listing;
+mod order;
 mod root;
 mod sidecars;
 

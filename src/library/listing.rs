@@ -11,15 +11,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use cap_std::fs::{DirEntry, Metadata};
 
-pub use super::left_out::LeftOut;
 use super::kind::Kind;
+pub use super::left_out::LeftOut;
 use super::left_out::Omission;
 use super::root::Root;
 use super::sidecars::{posters_by_stem, sidecars_by_stem};
-use super::{Library, OpenError, is_served, open_served};
+use super::{Library, OpenError, is_served, open_served, order};
 use crate::memory::map_if_large;
 
-use path::{join, natural_key, stem};
+use path::{join, stem};
 
 pub mod path;
 
@@ -237,7 +237,7 @@ impl<'l> Survey<'l> {
                 folders.push(name);
             }
         }
-        folders.sort_by_cached_key(|name| natural_key(name, name));
+        folders.sort_by_cached_key(|name| order::key(name, name));
         let videos = self.videos(folder, names, subtitles);
         Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
     }
@@ -254,7 +254,7 @@ impl<'l> Survey<'l> {
         let sidecars = sidecars_by_stem(folder, &found, subtitles);
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
         map_if_large(&mut found);
-        let key = |file: &Found| natural_key(stem(&file.name), &file.name);
+        let key = |file: &Found| order::key(stem(&file.name), &file.name);
         let mut found: Vec<_> = found.into_iter().map(|file| (key(&file), file)).collect();
         map_if_large(&mut found);
         found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

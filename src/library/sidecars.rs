@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::kind::Kind;
-use super::listing::path::{join, natural_key, stem, title};
+use super::listing::path::{join, stem, title};
 use super::listing::{Found, Sidecar};
+use super::order;
 
 /// The picture of each film, by the film's stem.
 pub fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
@@ -30,7 +31,7 @@ pub fn sidecars_by_stem(
     }
     let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
     // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
-    subtitles.sort_by_cached_key(|name| (natural_key(stem(name), stem(name)), Kind::rank(name)));
+    subtitles.sort_by_cached_key(|name| (order::key(stem(name), stem(name)), Kind::rank(name)));
     subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
     for name in subtitles {

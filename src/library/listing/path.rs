@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 /// The last component.
 pub fn base(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or(path)
@@ -43,26 +45,7 @@ pub fn as_path(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// A key whose bytes sort `text` in natural order: case-insensitive, and numbers by value. It is `text` in lower case,
-/// with each run of digits as a `0`, the length of its number without leading zeros, and the number. `name` decides
-/// between equals, so that the order is total.
-pub fn natural_key(text: &[u8], name: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let lower = String::from_utf8_lossy(text).to_lowercase();
-    let mut key = Vec::with_capacity(lower.len() + 8);
-    let mut rest = lower.as_bytes();
-    while let Some(&first) = rest.first() {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 {
-            key.push(first);
-            rest = &rest[1..];
-            continue;
-        }
-        let (run, after) = rest.split_at(digits);
-        let number = &run[run.iter().take_while(|&&b| b == b'0').count()..];
-        key.push(b'0');
-        key.extend_from_slice(&(number.len() as u16).to_be_bytes());
-        key.extend_from_slice(number);
-        rest = after;
-    }
-    (key, name.to_vec())
+/// The name as it is compared with others: without case, and in one Unicode normal form, since macOS writes another one.
+pub fn fold(name: &[u8]) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize_utf8(name).to_lowercase()
 }
