@@ -94,6 +94,7 @@ mod tests {
             name: b"a b/f\xff\"\n.mkv".to_vec(),
             size: 5_000_000_000,
             modified: UNIX_EPOCH - Duration::from_secs(1),
+            is_folder: false,
             poster: None,
             subtitles: vec![Sidecar { name: b"a b/f\xff.pt-BR.SRT".to_vec(), tag: "pt-BR".into() }],
         };

@@ -21,14 +21,17 @@ use cap_std::fs::Dir;
 use rustix::fs::{Access, AtFlags, CWD, Stat, accessat, stat, statat};
 
 pub use error::OpenError;
+use kind::is_hidden;
 use left_out::Reporter;
 use root::Root;
 
 mod error;
-mod kind;
+pub mod kind;
 mod left_out;
 pub mod listing;
 mod order;
+mod parts;
+mod pictures;
 mod root;
 mod sidecars;
 
@@ -58,7 +61,7 @@ pub struct OpenFile {
     pub size: u64,
     /// When its content last changed; any date.
     pub modified: SystemTime,
-    identity: Identity,
+    pub(crate) identity: Identity,
 }
 
 /// Which file it is, and in which state: device, inode, size, and the times when content and inode last changed.
@@ -149,10 +152,10 @@ impl Library {
     }
 }
 
-/// Whether a name may be served at all: no empty component, none that starts with a dot (which covers `.` and `..`),
-/// no NUL. What a component means beyond that is the file system's word.
+/// Whether a name may be served at all: no empty component, no hidden one, no NUL. What a component means beyond that is
+/// the file system's word.
 fn is_served(name: &[u8]) -> bool {
-    !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !matches!(component, [] | [b'.', ..]))
+    !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !component.is_empty() && !is_hidden(component))
 }
 
 /// Opens a name if it is a file that is served.

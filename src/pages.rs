@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use crate::http::date::Civil;
 use crate::http::response::{Body, Response};
 use crate::http::target::encode;
+use crate::library::listing::Video;
 use escape::Text;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
@@ -79,6 +80,12 @@ fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
 /// One of the 24 hues in the style sheet.
 fn hue(name: &[u8]) -> u64 {
     assets::fnv1a(name) % 24
+}
+
+/// A video's size and day; of one that stands for its folder, the size isn't known.
+fn facts(video: &Video) -> String {
+    let day = day(video.modified);
+    if video.is_folder { day } else { format!("{} \u{b7} {day}", size(video.size)) }
 }
 
 /// A size in decimal units with two or three digits.

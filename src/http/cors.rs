@@ -5,9 +5,11 @@ use tiny_http::Method;
 use super::request::Head;
 use super::response::Response;
 
-/// Response fields that a script may read besides the safelisted ones, and request fields that it may send.
+/// Response fields that a script may read besides the safelisted ones, and request fields that it may send. Cast
+/// receivers ask for `Content-Type` and `Accept-Encoding`.
 const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag, Filmstrip-Left-Out";
-const ALLOWED_FIELDS: &str = "Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since";
+const ALLOWED_FIELDS: &str = "Content-Type, Accept-Encoding, Range, If-Range, If-Match, If-None-Match, \
+                              If-Modified-Since, If-Unmodified-Since";
 
 /// The origin whose scripts may read responses; `*` for all.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,13 +14,16 @@ use cap_std::fs::{DirEntry, Metadata};
 use super::kind::Kind;
 pub use super::left_out::LeftOut;
 use super::left_out::Omission;
+use super::parts::{self, Parts};
+use super::pictures::Pictures;
 use super::root::Root;
-use super::sidecars::{posters_by_stem, sidecars_by_stem};
+use super::sidecars::sidecars_by_stem;
 use super::{Library, OpenError, is_served, open_served, order};
 use crate::memory::map_if_large;
 
-use path::{join, stem};
+use path::{base, join, parent, stem};
 
+mod card;
 pub mod path;
 
 /// A video, as defined in [`Library::list`].
@@ -32,10 +35,22 @@ pub struct Video {
     pub size: u64,
     /// The time when its content last changed; any date.
     pub modified: SystemTime,
+    /// Whether it is the playlist or manifest that stands for its folder.
+    pub is_folder: bool,
     /// The path of its poster: `film.jpg` beside `film.mp4`, or its folder's `poster.jpg`.
     pub poster: Option<Vec<u8>>,
     /// Its subtitles, in natural order.
     pub subtitles: Vec<Sidecar>,
+}
+
+impl Video {
+    /// What it is called: its name without folders and extension, or its folder's name if it stands for that.
+    pub fn title(&self) -> &[u8] {
+        match parent(&self.name) {
+            folder if self.is_folder && !folder.is_empty() => base(folder),
+            _ => path::title(&self.name),
+        }
+    }
 }
 
 /// A video's subtitle file.
@@ -52,14 +67,14 @@ pub struct Sidecar {
 pub struct Folder {
     /// Its path below the library's folder.
     pub name: Vec<u8>,
-    /// The path of its poster, the `poster.jpg` in it.
+    /// The path of its picture, such as the `poster.jpg` in it.
     pub poster: Option<Vec<u8>>,
 }
 
-/// A listing. Folders and videos are in natural order: case-insensitive, and 2 before 10.
+/// A listing. Folders and videos are in the order that a person expects: whatever the case, and 2 before 10.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The folders in the folder. Empty for a walk of the tree.
+    /// The folders in the folder that have videos below them. Empty for a walk of the tree.
     pub folders: Vec<Folder>,
     /// The videos in the folder or the tree. In a tree, a folder's subfolders come before its own videos.
     pub videos: Vec<Video>,
@@ -88,8 +103,9 @@ impl Default for Limits {
 impl Library {
     /// Lists `folder`, a path below the library's folder; the empty path is the library's own.
     ///
-    /// **A video** is a file mp4, m4v, mov, webm, mkv, avi, ogv, mpg, mpeg, m2ts, 3gp, or `.ts` without an `.m3u8` in
-    /// its folder; an `.m3u8` that is its folder's only one, or a master playlist, stands for the folder's segments.
+    /// **A video** is a file mp4, m4v, mov, webm, mkv, avi, ogv, ogm, mpg, mpeg, vob, mts, m2ts, wmv, flv, divx, mxf,
+    /// 3gp, or ts. An `.m3u8` or `.mpd` that no other one in its folder names stands for the files and folders that it
+    /// names; they aren't listed.
     ///
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable.
@@ -145,9 +161,8 @@ struct Survey<'l> {
 struct Names {
     folders: Vec<Vec<u8>>,
     videos: Vec<Found>,
-    transport_streams: Vec<Found>,
-    playlists: Vec<Found>,
-    posters: Vec<Vec<u8>>,
+    manifests: Vec<Found>,
+    pictures: Pictures,
     subtitles: Vec<Vec<u8>>,
 }
 
@@ -174,8 +189,7 @@ impl<'l> Survey<'l> {
 
     fn list(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
         let (folders, videos) = self.folder(folder)?;
-        let with_poster = |name: Vec<u8>| Folder { poster: self.existing(join(&name, b"poster.jpg")), name };
-        Ok(Listing { folders: folders.into_iter().map(with_poster).collect(), videos, left_out: self.left_out })
+        Ok(Listing { folders: self.cards(folders), videos, left_out: self.left_out })
     }
 
     fn walk(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
@@ -220,6 +234,7 @@ impl<'l> Survey<'l> {
     /// The folders and videos in a folder, with their paths, in natural order.
     fn folder(&mut self, folder: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
         let mut names = self.names(folder)?;
+        self.drop_parts(folder, &mut names);
         let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
         // The subtitles in `subs`, in any case, belong to the films beside it. It is listed only if it has more.
         let (subs, mut folders): (Vec<_>, Vec<_>) =
@@ -242,15 +257,10 @@ impl<'l> Survey<'l> {
         Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
     }
 
-    fn videos(&self, folder: &[u8], mut names: Names, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
+    fn videos(&self, folder: &[u8], names: Names, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
         let mut found = names.videos;
-        match names.playlists.len() {
-            0 => found.append(&mut names.transport_streams),
-            1 => found.append(&mut names.playlists),
-            _ => found.extend(names.playlists.into_iter().filter(|list| self.is_master(&join(folder, &list.name)))),
-        }
-        let posters = posters_by_stem(&names.posters);
-        let shared = names.posters.iter().find(|name| *name == b"poster.jpg");
+        let is_folder = names.manifests.len() == 1;
+        found.extend(names.manifests);
         let sidecars = sidecars_by_stem(folder, &found, subtitles);
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
         map_if_large(&mut found);
@@ -259,13 +269,33 @@ impl<'l> Survey<'l> {
         map_if_large(&mut found);
         found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let video = |(_, Found { name, size, modified })| {
-            let poster = posters.get(stem(&name)).copied().or(shared).map(|poster| join(folder, poster));
+            let is_folder = is_folder && Kind::of(&name) == Kind::Manifest;
+            let poster = names.pictures.of_film(folder, &name);
             let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();
-            Video { name: join(folder, &name), size, modified, poster, subtitles }
+            Video { name: join(folder, &name), size, modified, is_folder, poster, subtitles }
         };
         let mut videos = found.into_iter().map(video).collect();
         map_if_large(&mut videos);
         videos
+    }
+
+    /// Drops what the manifests in the folder name, and of the manifests those that don't stand for it.
+    fn drop_parts(&mut self, folder: &[u8], names: &mut Names) {
+        if names.manifests.is_empty() {
+            return;
+        }
+        let parts = self.parts(folder, &names.manifests);
+        names.folders.retain(|name| !parts.contain(name));
+        names.videos.retain(|file| !parts.contain(&file.name));
+        let stands_alone = |file: &Found| !parts.contain(&file.name);
+        if names.manifests.iter().any(stands_alone) {
+            names.manifests.retain(stands_alone);
+        }
+        // A folder has the same film for HLS and for DASH, and more players know HLS.
+        let is_hls = |file: &Found| file.name.to_ascii_lowercase().ends_with(b"u8");
+        if names.manifests.iter().any(is_hls) {
+            names.manifests.retain(is_hls);
+        }
     }
 
     /// Reads a folder, within the limits.
@@ -322,11 +352,10 @@ impl<'l> Survey<'l> {
         };
         let list = match kind {
             Kind::Other => return,
-            Kind::Poster(_) => return names.posters.push(name),
+            Kind::Picture(_) => return names.pictures.add(name),
             Kind::Subtitles(_) => return names.subtitles.push(name),
-            Kind::Video => &mut names.videos,
-            Kind::TransportStream => &mut names.transport_streams,
-            Kind::Playlist => &mut names.playlists,
+            Kind::Video | Kind::TransportStream => &mut names.videos,
+            Kind::Manifest => &mut names.manifests,
         };
         if let Some(metadata) = metadata
             && let Ok(modified) = metadata.modified()
@@ -342,8 +371,7 @@ impl<'l> Survey<'l> {
             return Ok(Entry::Folder);
         }
         if file_type.is_file() {
-            let is_video = matches!(kind, Kind::Video | Kind::TransportStream | Kind::Playlist);
-            return Ok(Entry::File(if is_video { Some(entry.metadata()?) } else { None }));
+            return Ok(Entry::File(if kind.is_playable() { Some(entry.metadata()?) } else { None }));
         }
         // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
         let metadata = self.root.metadata(&join(folder, name))?;
@@ -354,17 +382,24 @@ impl<'l> Survey<'l> {
         })
     }
 
-    /// Whether an HLS playlist lists other playlists (RFC 8216 §4.3.4). Its first 16 KiB tell.
-    fn is_master(&self, name: &[u8]) -> bool {
-        let mut start = Vec::new();
-        let Ok(open) = open_served(self.root, name) else { return false };
-        let read = open.file.take(16 * 1024).read_to_end(&mut start);
-        read.is_ok() && start.split(|&b| b == b'\n').any(|line| line.starts_with(b"#EXT-X-STREAM-INF:"))
-    }
-
-    fn existing(&self, name: Vec<u8>) -> Option<Vec<u8>> {
-        let metadata = self.root.metadata(&name).ok()?;
-        metadata.is_file().then_some(name)
+    /// What `manifests` name. Those that can't be read name nothing.
+    fn parts(&mut self, folder: &[u8], manifests: &[Found]) -> Parts {
+        let mut parts = Parts::default();
+        let mut left = parts::MAX_SIZE;
+        for Found { name, .. } in manifests {
+            self.left_out.too_slow |= Instant::now() >= self.until;
+            if self.left_out.too_slow {
+                break;
+            }
+            if let Ok(open) = open_served(self.root, &join(folder, name)) {
+                let mut text = Vec::new();
+                // What was read before an error counts.
+                let _ = open.file.take(left).read_to_end(&mut text);
+                left -= text.len() as u64;
+                parts.add(&text);
+            }
+        }
+        parts
     }
 
     /// Device and inode of a folder, after all links.

@@ -7,18 +7,6 @@ use super::listing::path::{join, stem, title};
 use super::listing::{Found, Sidecar};
 use super::order;
 
-/// The picture of each film, by the film's stem.
-pub fn posters_by_stem(posters: &[Vec<u8>]) -> HashMap<&[u8], &Vec<u8>> {
-    let mut by_stem: HashMap<&[u8], &Vec<u8>> = HashMap::new();
-    for name in posters {
-        let best = by_stem.entry(stem(name)).or_insert(name);
-        if (Kind::rank(name), name) < (Kind::rank(best), *best) {
-            *best = name;
-        }
-    }
-    by_stem
-}
-
 /// Which subtitles belong to which film, by the film's stem. Of the films whose stem begins a name it is the longest:
 /// `film.en.srt` is the English of `film.mp4`, unless there is a `film.en.mp4`.
 pub fn sidecars_by_stem(

@@ -5,9 +5,9 @@
 //! needs one. The progress of each video is known only to the browser; `gallery.js` adds it.
 
 use super::escape::Text;
-use super::{BRAND, count, day, document, picture, size};
+use super::{BRAND, count, document, facts, picture};
 use crate::http::target::encode;
-use crate::library::listing::path::{base, title};
+use crate::library::listing::path::base;
 use crate::library::listing::{Folder, LeftOut, Listing, Video};
 
 /// The page of `folder`, a path below the library's folder.
@@ -80,15 +80,14 @@ fn folder_card(folder: &Folder) -> String {
 }
 
 fn video_card(video: &Video) -> String {
-    let title = title(&video.name);
+    let title = video.title();
     let subtitles = if video.subtitles.is_empty() { "" } else { " \u{b7} CC" };
     format!(
-        "<li><a href=\"/watch/{}\">{}<b>{}</b><small>{} \u{b7} {}{subtitles}</small></a>\n",
+        "<li><a href=\"/watch/{}\">{}<b>{}</b><small>{}{subtitles}</small></a>\n",
         encode(&video.name),
         picture(video.poster.as_deref(), title),
         Text(title),
-        size(video.size),
-        day(video.modified),
+        facts(video),
     )
 }
 
@@ -103,6 +102,7 @@ mod tests {
             name: name.to_vec(),
             size: 1_500_000,
             modified: SystemTime::UNIX_EPOCH,
+            is_folder: false,
             poster: None,
             subtitles: vec![],
         }

@@ -2,9 +2,9 @@
 //! reconnecting, and a message when the browser can't decode the video.
 
 use super::escape::Text;
-use super::{day, document, size};
+use super::{document, facts};
 use crate::http::target::encode;
-use crate::library::listing::path::{base, parent, stem, title};
+use crate::library::listing::path::{base, parent, stem};
 use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::label;
 
@@ -13,7 +13,7 @@ use crate::subtitles::label::label;
 /// The `<source>` has no type: browsers refuse types they don't know, such as MKV's, even if they could play the file.
 pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
     let folder = parent(&video.name);
-    let title = title(&video.name);
+    let title = video.title();
     let poster =
         video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", encode(poster))).unwrap_or_default();
     let tracks: String = video.subtitles.iter().map(track).collect();
@@ -31,7 +31,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
          <section id=trouble class=notice role=alert hidden><p></p>\
          <div id=trouble-ways class=ways>{ways}</div></section></div>\n\
          <div class=under><div class=heading><h1 id=title><bdi>{}</bdi></h1>\
-         <p class=quiet id=facts>{} \u{b7} {}</p></div>\n<nav id=pager aria-label=\"In this folder\">{}{}</nav>\n\
+         <p class=quiet id=facts>{}</p></div>\n<nav id=pager aria-label=\"In this folder\">{}{}</nav>\n\
          <div class=tools>\
          <label class=tool><input type=checkbox id=go-on checked> Autoplay next</label>\
          <label class=tool>Speed <select id=speed><option value=0.5>0.5\u{d7}<option value=0.75>0.75\u{d7}\
@@ -42,8 +42,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
          <details class=menu><summary class=tool>Other players</summary>\
          <div id=menu-ways class=ways>{ways}</div></details></div></div>\n</main>\n{KEYS}",
         Text(title),
-        size(video.size),
-        day(video.modified),
+        facts(video),
         neighbour(previous, "previous", "Previous"),
         neighbour(next, "next", "Next"),
         url = encode(&video.name),
@@ -63,7 +62,7 @@ fn ways(video: &Video) -> String {
 
 fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
     let Some(video) = video else { return String::new() };
-    let (url, title) = (encode(&video.name), title(&video.name));
+    let (url, title) = (encode(&video.name), video.title());
     format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
 }
 
@@ -99,7 +98,14 @@ mod tests {
     use std::time::SystemTime;
 
     fn video(name: &[u8]) -> Video {
-        Video { name: name.to_vec(), size: 1, modified: SystemTime::UNIX_EPOCH, poster: None, subtitles: vec![] }
+        Video {
+            name: name.to_vec(),
+            size: 1,
+            modified: SystemTime::UNIX_EPOCH,
+            is_folder: false,
+            poster: None,
+            subtitles: vec![],
+        }
     }
 
     #[test]

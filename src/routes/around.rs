@@ -1,6 +1,5 @@
 //! The routes of subtitles, playlists and the API.
 
-use std::io::Read;
 use std::time::SystemTime;
 
 use super::Site;
@@ -10,37 +9,37 @@ use crate::http::precondition::{Validators, evaluate};
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
+use crate::library::kind;
 use crate::library::listing::path::as_path;
 use crate::library::listing::{LeftOut, Listing};
 use crate::representation::{instead, validated};
 use crate::{api, playlist, subtitles};
 
 impl Site {
-    /// `/subtitles/<name>.vtt`: the file `<name>.vtt` or `<name>.srt` as WebVTT.
+    /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, `.srt`, `.ass` or `.ssa` as WebVTT.
     pub(super) fn subtitles(&self, name: &[u8], head: &Head<'_>, now: SystemTime) -> Response {
         let none = || Response::text(404, "There are no such subtitles.");
         let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
-        let open = |extension: &[u8]| self.library.open_file(&[stem, extension].concat());
-        let mut outcomes = [&b".vtt"[..], b".srt", b".VTT", b".SRT"].into_iter().map(open);
+        let open = |extension: String| self.library.open_file(&[stem, b".", extension.as_bytes()].concat());
+        let mut outcomes = kind::SUBTITLES.into_iter().flat_map(kind::spellings).map(open);
         let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound | OpenError::LeadsOut))) {
             None => return none(),
             Some(Err(error)) => return self.failed(&error, name),
+            Some(Ok(open)) if open.size > subtitles::MAX_SIZE => {
+                return Response::text(404, "The file is too large for subtitles. The original is under /video/.");
+            }
             Some(Ok(open)) => open,
         };
         let validators = Validators::new(open.size, open.modified, now).of_derived(subtitles::REVISION);
         if let Some(response) = instead(evaluate(&head.fields, &validators), &validators) {
             return response;
         }
-        let mut bytes = Vec::new();
-        match open.file.take(subtitles::MAX_SIZE + 1).read_to_end(&mut bytes) {
-            Err(error) => self.failed(&OpenError::Unavailable(error), name),
-            Ok(read) if read as u64 > subtitles::MAX_SIZE => {
-                Response::text(404, "The file is too large for subtitles. The original is under /video/.")
+        match self.converted(open, |bytes| subtitles::to_webvtt(bytes).into_bytes()) {
+            Ok(body) => {
+                let response = Response::new(200, Body::Bytes(body));
+                validated(response.with("Content-Type", "text/vtt; charset=utf-8"), &validators)
             }
-            Ok(_) => {
-                let body = Body::Bytes(subtitles::to_webvtt(&bytes).into_bytes().into());
-                validated(Response::new(200, body).with("Content-Type", "text/vtt; charset=utf-8"), &validators)
-            }
+            Err(error) => self.failed(&error, name),
         }
     }
 
@@ -51,15 +50,16 @@ impl Site {
             return Response::text(400, "A playlist has absolute URLs. The request needs a Host field.");
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
-        let write = |listing: &Listing| {
-            let names = listing.videos.iter().map(|video| &*video.name);
-            Ok(playlist::m3u(host, names, &listing.left_out.to_string()).into_bytes())
-        };
+        let write =
+            |listing: &Listing| Ok(playlist::m3u(host, &listing.videos, &listing.left_out.to_string()).into_bytes());
         let answer = match self.shared(Scope::Tree, Form::Playlist(host.to_owned()), folder, write) {
             Ok(answer) => answer,
             // There is no such folder, but there may be such a video.
-            Err(error) if matches!(*error, OpenError::NotFound) => match self.library.open_file(path) {
-                Ok(_) => Answer::new(playlist::m3u(host, [path], "").into_bytes().into(), LeftOut::default()),
+            Err(error) if matches!(*error, OpenError::NotFound) => match self.listed_video(path) {
+                Ok((listed, at)) => {
+                    let text = playlist::m3u(host, &listed.listing.videos[at..=at], "");
+                    Answer::new(text.into_bytes().into(), LeftOut::default())
+                }
                 Err(error) => return self.failed(&error, path),
             },
             Err(error) => return self.failed(&error, folder),

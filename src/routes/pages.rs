@@ -5,7 +5,6 @@ use super::shared::{Answer, Form, Scope};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::OpenError;
-use crate::library::listing::path::parent;
 use crate::library::listing::{LeftOut, Listing};
 use crate::pages;
 
@@ -22,14 +21,11 @@ impl Site {
 
     /// `/watch/<name>`: the player of a video, with its neighbours in the folder.
     pub(super) fn watch(&self, name: &[u8], head: &Head<'_>) -> Response {
-        let listed = match self.listing(Scope::Folder, parent(name)) {
-            Ok(listed) => listed,
+        let (listed, at) = match self.listed_video(name) {
+            Ok(found) => found,
             Err(error) => return self.no_listing(&error, name),
         };
         let videos = &listed.listing.videos;
-        let Some(at) = videos.iter().position(|video| video.name == name) else {
-            return self.no_listing(&OpenError::NotFound, name);
-        };
         let previous = at.checked_sub(1).map(|before| &videos[before]);
         let page = pages::watch::page(&videos[at], previous, videos.get(at + 1)).into_bytes();
         Answer::new(page.into(), LeftOut::default()).respond(head, pages::described)

@@ -1,9 +1,11 @@
-//! Listings, and the pages, JSON and playlists made of them, once for all clients who ask for the same within a second.
+//! Listings, the pages, JSON and playlists made of them, and converted subtitles: once for all clients who ask for the
+//! same within a second.
 //!
 //! They share one look at the disk and one copy of the body, however slowly they read it and however many they are.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Site;
@@ -11,8 +13,9 @@ use crate::api;
 use crate::cache::Cache;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
+use crate::library::listing::path::parent;
 use crate::library::listing::{LeftOut, Listing, Video};
-use crate::library::{Identity, OpenError};
+use crate::library::{Identity, OpenError, OpenFile};
 use crate::memory::{Trimmed, map_if_large};
 use crate::pages::assets::fnv1a;
 use crate::representation::revalidated;
@@ -79,11 +82,15 @@ type Key = (Identity, Scope, Box<[u8]>);
 /// A listing for all who ask for it, or why there is none.
 type Outcome = Result<Arc<Listed>, Arc<OpenError>>;
 
-/// The listings and bodies of a site.
+/// Converted subtitles, or why there are none.
+type Converted = Result<Arc<Vec<u8>>, Arc<OpenError>>;
+
+/// The listings, subtitles and bodies of a site.
 #[derive(Default)]
 pub struct Shared {
     listings: Cache<Key, Outcome>,
-    bodies: Bodies,
+    subtitles: Cache<Identity, Converted>,
+    bodies: Arc<Bodies>,
 }
 
 impl fmt::Debug for Shared {
@@ -107,6 +114,30 @@ impl Site {
             (listing.map(|listing| Arc::new(listed(listing))).map_err(Arc::new), bytes)
         };
         self.shared.listings.get(&key, look).unwrap_or_else(|| Err(OpenError::Busy.into()))
+    }
+
+    /// The listing that has the video `name`, and its place in it.
+    pub(super) fn listed_video(&self, name: &[u8]) -> Result<(Arc<Listed>, usize), Arc<OpenError>> {
+        let listed = self.listing(Scope::Folder, parent(name))?;
+        let at = listed.listing.videos.iter().position(|video| video.name == name).ok_or(OpenError::NotFound)?;
+        Ok((listed, at))
+    }
+
+    /// The subtitles in `file`, which `convert` converts.
+    pub(super) fn converted(
+        &self,
+        file: OpenFile,
+        convert: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static,
+    ) -> Converted {
+        let bodies = Arc::clone(&self.shared.bodies);
+        let make = move || {
+            let mut bytes = Vec::new();
+            let read = file.file.take(file.size).read_to_end(&mut bytes).map_err(OpenError::Unavailable);
+            let body = read.and_then(|_| bodies.share(convert(&bytes)).ok_or(OpenError::Busy)).map_err(Arc::new);
+            let size = body.as_ref().map_or(0, |body| body.len());
+            (body, size)
+        };
+        self.shared.subtitles.get(&file.identity, make).unwrap_or_else(|| Err(OpenError::Busy.into()))
     }
 
     /// The listing of `folder` in some form, which `write` gives it.

@@ -45,31 +45,108 @@ fn videos(place: &Place, folder: &str) -> Vec<String> {
 
 #[test]
 fn a_video_is_recognized_by_its_extension_in_any_case() {
-    let place = Place::new(
-        "a.mp4|b.m4v|c.mov|d.webm|e.mkv|f.avi|g.ogv|h.mpg|i.mpeg|j.m2ts|k.3gp|l.ts|m.MP4|n.Mkv|\
-         notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/x.txt",
-    );
-    let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.mpg i.mpeg j.m2ts k.3gp l.ts m.MP4 n.Mkv";
+    let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.ogm i.mpg j.mpeg k.vob l.mts m.m2ts n.wmv o.flv p.divx q.mxf \
+                r.3gp s.ts t.MP4 u.Mkv";
+    let others = "notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/film.mp4";
+    let place = Place::new(&format!("{}|{others}", want.replace(' ', "|")));
     assert_eq!(videos(&place, "").join(" "), want);
     assert_eq!(names(&place.library().list(b"").unwrap()).0, ["folder.mp4"]);
 }
 
 #[test]
-fn a_playlist_stands_for_its_segments() {
-    let place = Place::new("one/film.m3u8|one/0.ts|one/1.ts|one/trailer.mp4|none/0.ts");
-    place.write(b"two/720p.m3u8", "#EXTM3U\n#EXTINF:4,\n0.ts\n");
-    place.write(b"two/0.ts", "");
-    place.write(b"two/main.m3u8", "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\n720p.m3u8\r\n");
-    assert_eq!(videos(&place, "one"), ["one/film.m3u8", "one/trailer.mp4"]);
-    assert_eq!(videos(&place, "two"), ["two/main.m3u8"]);
-    assert_eq!(videos(&place, "none"), ["none/0.ts"]);
+fn a_manifest_stands_for_what_it_names() {
+    const MASTER: &str = "#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=1\r\n720p.m3u8\r\n\
+                          #EXT-X-STREAM-INF:BANDWIDTH=2\r\nlow/list.m3u8\r\n";
+    const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:4,\n0.ts\n1.ts\n";
+    let place = Place::new("one/0.ts|one/1.ts|one/init.mp4|one/trailer.mp4|one/evening.ts|none/0.ts|two/0.ts|two/1.ts");
+    let dash = "<MPD><BaseURL>a.mp4</BaseURL></MPD>";
+    for (name, content) in [
+        ("one/film.m3u8", MEDIA),
+        ("two/720p.m3u8", MEDIA),
+        ("two/main.M3U8", MASTER),
+        ("two/low/list.m3u8", MEDIA),
+        ("dash/manifest.mpd", dash),
+        ("dash/a.mp4", ""),
+        ("both/manifest.mpd", dash),
+        ("both/master.m3u8", MASTER),
+        ("series/e1.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\ne1-0.ts\n"),
+        ("series/e2.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\ne2-0.ts\n"),
+        ("itself/index.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\nindex.m3u8\n"),
+        ("list.m3u8", "#EXTM3U\n#EXTINF:-1,Film\nfilm.mp4\n"),
+        ("film.mp4", ""),
+    ] {
+        place.write(name.as_bytes(), content);
+    }
+    let library = place.library();
+    let titles = |folder: &str| {
+        let listing = library.list(folder.as_bytes()).unwrap();
+        let title = |video: &Video| {
+            let name = String::from_utf8_lossy(path::base(&video.name)).into_owned();
+            format!("{name}={}", String::from_utf8_lossy(video.title()))
+        };
+        (names(&listing).0.len(), listing.videos.iter().map(title).collect::<Vec<_>>().join(" "))
+    };
+    let rows = [
+        ("one", 0, "evening.ts=evening film.m3u8=one trailer.mp4=trailer"),
+        ("two", 0, "main.M3U8=two"),
+        ("none", 0, "0.ts=0"),
+        ("dash", 0, "manifest.mpd=dash"),
+        ("both", 0, "master.m3u8=both"),
+        ("series", 0, "e1.m3u8=e1 e2.m3u8=e2"),
+        ("itself", 0, "index.m3u8=itself"),
+        ("", 7, "film.mp4=film list.m3u8=list"),
+    ];
+    for (folder, folders, want) in rows {
+        assert_eq!(titles(folder), (folders, want.to_owned()), "{folder}");
+    }
+    assert_eq!(library.walk(b"two").unwrap().videos.len(), 1);
+}
+
+#[test]
+fn what_systems_leave_on_disks_is_hidden() {
+    for junk in [
+        "#recycle",
+        "@Recycle",
+        "$RECYCLE.BIN",
+        "@eaDir",
+        "#snapshot",
+        ".Trash-1000",
+        "lost+found",
+        "System Volume Information",
+        "__MACOSX",
+        "Network Trash Folder",
+        "FOUND.000",
+        ".AppleDouble",
+    ] {
+        let place = Place::new(&format!("film.mp4|._film.mp4|{junk}/film.mp4|in/{junk}/film.mp4"));
+        let library = place.library();
+        assert_eq!(names(&library.list(b"").unwrap()), (vec![], vec!["film.mp4".into()]), "{junk}");
+        assert_eq!(names(&library.walk(b"").unwrap()).1, ["film.mp4"], "{junk}");
+        assert!(matches!(library.list(junk.as_bytes()), Err(OpenError::NotFound)));
+        let inside = format!("in/{junk}/film.mp4");
+        assert!(matches!(library.open_file(inside.as_bytes()), Err(OpenError::NotFound)));
+    }
+    let place = Place::new("#Alive (2020)/#Alive.mp4|@home.mp4|$9.99.mp4");
+    assert_eq!(names(&place.library().walk(b"").unwrap()).1.len(), 3, "films are called so");
+}
+
+#[test]
+fn a_folder_without_a_video_below_it_is_not_listed() {
+    let place = Place::new(
+        "a/b/c/film.mp4|docs/notes.txt|docs/more/x.srt|Sample/x.nfo|only/@eaDir/film.mp4|links/x.txt|dangling/x.txt",
+    );
+    fs::create_dir_all(place.path(b"Extras")).unwrap();
+    symlink("../a", place.path(b"links/a")).unwrap();
+    symlink("none.mp4", place.path(b"dangling/film.mp4")).unwrap();
+    (0..2000).for_each(|number| place.write(format!("many/{number}.txt").as_bytes(), ""));
+    assert_eq!(names(&place.library().list(b"").unwrap()).0, ["a", "links", "many"], "many is too large to know");
 }
 
 #[test]
 fn folders_and_videos_are_in_natural_order() {
     let place = Place::new(
         "Episode 10.mp4|episode 2.mp4|Episode 1.mp4|Film 2.mp4|Film.mp4|film.mkv|S1E9.mp4|S01E10.mp4|\
-         \u{c4}pfel.mp4|\u{e4}pfel 2.mp4|Vol. 10/x|Vol. 2/x|alpha/x|Beta/x",
+         \u{c4}pfel.mp4|\u{e4}pfel 2.mp4|Vol. 10/x.mp4|Vol. 2/x.mp4|alpha/x.mp4|Beta/x.mp4",
     );
     let (folders, videos) = names(&place.library().list(b"").unwrap());
     assert_eq!(folders, ["alpha", "Beta", "Vol. 2", "Vol. 10"]);
@@ -108,10 +185,40 @@ fn posters_and_subtitles_are_found_beside_the_film() {
         "film.two.mkv - film.two.en.srt=en",
     ];
     assert_eq!(got, want);
-    // `Subs` has no videos, so it is not listed as a folder.
     assert_eq!(listing.folders, [Folder { name: b"show".to_vec(), poster: Some(b"show/poster.jpg".to_vec()) }]);
     let show: Vec<_> = place.library().list(b"show").unwrap().videos.iter().map(shown).collect();
     assert_eq!(show, ["show/e1.mp4 show/e1.webp", "show/e2.mp4 show/poster.jpg"]);
+}
+
+#[test]
+fn a_picture_belongs_to_a_film_or_to_a_folder() {
+    let rows = [
+        ("film.jpg", true, false),
+        ("FILM.JPEG", true, false),
+        ("Film-Poster.avif", true, false),
+        ("film-thumb.webp", true, false),
+        ("Poster.JPG", true, true),
+        ("folder.png", true, true),
+        ("cover.webp", true, true),
+        ("movie.jpg", true, true),
+        ("show.jpg", true, true),
+        ("fanart.jpg", false, false),
+        ("film-fanart.jpg", false, false),
+        ("backdrop.jpg", false, false),
+        ("films.jpg", false, false),
+        ("film.gif", false, false),
+    ];
+    for (picture, is_films, is_folders) in rows {
+        let place = Place::new(&format!("show/Film.mp4|show/{picture}"));
+        let path = format!("show/{picture}").into_bytes();
+        let library = place.library();
+        let film = library.list(b"show").unwrap().videos[0].poster.clone();
+        let folder = library.list(b"").unwrap().folders[0].poster.clone();
+        assert_eq!((film, folder), (is_films.then(|| path.clone()), is_folders.then_some(path)), "{picture}");
+    }
+    let place = Place::new("film.mp4|film.png|film.jpg|film-poster.jpg|folder.jpg|other.mp4|poster.png|poster.webp");
+    let posters: Vec<_> = place.library().list(b"").unwrap().videos.into_iter().map(|video| video.poster).collect();
+    assert_eq!(posters, [Some(b"film.jpg".to_vec()), Some(b"poster.png".to_vec())]);
 }
 
 #[test]
