@@ -252,7 +252,7 @@ impl<'l> Survey<'l> {
                 folders.push(name);
             }
         }
-        folders.sort_by_cached_key(|name| order::key(name, name));
+        let folders = order::sort(folders, |name| name, |name| name);
         let videos = self.videos(folder, names, subtitles);
         Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
     }
@@ -263,12 +263,8 @@ impl<'l> Survey<'l> {
         found.extend(names.manifests);
         let sidecars = sidecars_by_stem(folder, &found, subtitles);
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
-        map_if_large(&mut found);
-        let key = |file: &Found| order::key(stem(&file.name), &file.name);
-        let mut found: Vec<_> = found.into_iter().map(|file| (key(&file), file)).collect();
-        map_if_large(&mut found);
-        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let video = |(_, Found { name, size, modified })| {
+        let found = order::sort(found, |file| stem(&file.name), |file| &file.name);
+        let video = |Found { name, size, modified }| {
             let is_folder = is_folder && Kind::of(&name) == Kind::Manifest;
             let poster = names.pictures.of_film(folder, &name);
             let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();

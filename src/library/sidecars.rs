@@ -19,7 +19,8 @@ pub fn sidecars_by_stem(
     }
     let films: HashSet<&[u8]> = videos.iter().map(|file| stem(&file.name)).collect();
     // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
-    subtitles.sort_by_cached_key(|name| (order::key(stem(name), stem(name)), Kind::rank(name)));
+    subtitles.sort_by_cached_key(|name| Kind::rank(name));
+    let mut subtitles = order::sort(subtitles, |name| stem(name), |name| name);
     subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
     for name in subtitles {
