@@ -1,12 +1,12 @@
 //! A folder in the listing of the folder above it, after a short look at what is in it.
 
+use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use super::path::join;
 use super::{Entry, Folder, Survey};
 use crate::library::kind::{Kind, is_hidden};
 use crate::library::pictures::Pictures;
-use std::os::unix::ffi::OsStringExt;
 
 /// The bound of a look: entries below one folder, and time for all the folders of a listing. At the bound, a folder is
 /// listed without more knowledge of it.
@@ -40,7 +40,8 @@ impl Survey<'_> {
                 if is_hidden(&name) {
                     continue;
                 }
-                match self.identify(&inner, &name, kind, &entry) {
+                // Its size and date don't matter here.
+                match self.identify(&inner, &name, Kind::Other, &entry) {
                     Ok(Entry::Folder) => ahead.push(join(&inner, &name)),
                     Ok(Entry::File(_)) if kind.is_playable() => found = true,
                     Ok(Entry::File(_)) if matches!(kind, Kind::Picture(_)) && inner == folder => pictures.add(name),
