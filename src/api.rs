@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::http::{content_type, date, target};
 use crate::library::listing::path::{as_path, stem};
 use crate::library::listing::{LeftOut, Sidecar, Video};
-use crate::subtitles::label::label;
+use crate::subtitles::label::{Label, labels};
 
 /// A video in the JSON.
 #[derive(Serialize)]
@@ -41,17 +41,17 @@ impl<'v> From<&'v Video> for Entry<'v> {
             size: video.size,
             modified: date::rfc3339(video.modified),
             content_type: content_type::of(as_path(&video.name)),
-            subtitles: video.subtitles.iter().map(Subtitle::from).collect(),
+            subtitles: subtitles(&video.subtitles),
         }
     }
 }
 
-impl From<&Sidecar> for Subtitle {
-    fn from(sidecar: &Sidecar) -> Self {
-        let label = label(&sidecar.tag);
-        let url = format!("/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
-        Self { lang: label.lang, label: label.label, url }
-    }
+fn subtitles(sidecars: &[Sidecar]) -> Vec<Subtitle> {
+    let url = |sidecar: &Sidecar| format!("/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
+    let labels = labels(sidecars.iter().map(|sidecar| &*sidecar.tag));
+    let with_label =
+        |(sidecar, label): (_, Label)| Subtitle { lang: label.lang, label: label.label, url: url(sidecar) };
+    sidecars.iter().zip(labels).map(with_label).collect()
 }
 
 /// The JSON of `videos`.

@@ -44,7 +44,8 @@ mod playlist;
 mod representation;
 mod routes;
 mod server;
-mod subtitles;
+#[doc(hidden)]
+pub mod subtitles;
 mod throttle;
 
 pub use config::{Config, StartError};

@@ -33,7 +33,7 @@ mod order;
 mod parts;
 mod pictures;
 mod root;
-mod sidecars;
+pub mod sidecars;
 
 /// A folder of videos.
 #[derive(Debug)]

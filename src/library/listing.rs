@@ -4,7 +4,7 @@
 //! It uses the library's handle, so that links out of the folder are not listed. Every listing ends: entries, depth and
 //! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`LeftOut`]).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,7 +17,7 @@ use super::left_out::Omission;
 use super::parts::{self, Parts};
 use super::pictures::Pictures;
 use super::root::Root;
-use super::sidecars::sidecars_by_stem;
+use super::sidecars::{Films, is_for_subtitles, sidecars_by_stem};
 use super::{Library, OpenError, is_served, open_served, order};
 use crate::memory::map_if_large;
 
@@ -236,19 +236,10 @@ impl<'l> Survey<'l> {
         let mut names = self.names(folder)?;
         self.drop_parts(folder, &mut names);
         let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
-        // The subtitles in `subs`, in any case, belong to the films beside it. It is listed only if it has more.
-        let (subs, mut folders): (Vec<_>, Vec<_>) =
-            names.folders.drain(..).partition(|name| name.eq_ignore_ascii_case(b"subs"));
+        // What is in `Subs` belongs to the films beside it. It is listed only if it has more.
+        let (subs, mut folders): (Vec<_>, Vec<_>) = names.folders.drain(..).partition(|name| is_for_subtitles(name));
         for name in subs {
-            let inner = match self.names(&join(folder, &name)) {
-                Ok(inner) => inner,
-                Err(error) => {
-                    self.omit(join(folder, &name), error);
-                    continue;
-                }
-            };
-            subtitles.extend(inner.subtitles.iter().map(|inner| join(&name, inner)));
-            if !(inner.videos.is_empty() && inner.folders.is_empty()) {
+            if self.subtitles_in(folder, &name, &names, &mut subtitles) {
                 folders.push(name);
             }
         }
@@ -257,11 +248,40 @@ impl<'l> Survey<'l> {
         Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
     }
 
+    /// Appends the subtitles in the folder `subs` of `folder`, and in those in it that are called like a film. Returns
+    /// whether there is more.
+    fn subtitles_in(&mut self, folder: &[u8], subs: &[u8], beside: &Names, subtitles: &mut Vec<Vec<u8>>) -> bool {
+        let mut films = None;
+        let mut has_more = false;
+        let mut ahead = vec![subs.to_vec()];
+        while let Some(name) = ahead.pop() {
+            let names = match self.names(&join(folder, &name)) {
+                Ok(names) => names,
+                Err(error) => {
+                    self.omit(join(folder, &name), error);
+                    continue;
+                }
+            };
+            subtitles.extend(names.subtitles.iter().map(|file| join(&name, file)));
+            has_more |= !names.videos.is_empty();
+            for inner in names.folders {
+                let films =
+                    films.get_or_insert_with(|| Films::new(beside.videos.iter().chain(&beside.manifests).map(|file| &*file.name)));
+                let is_films = name == subs && films.called(&inner).is_some();
+                if is_films { ahead.push(join(&name, &inner)) } else { has_more = true }
+            }
+        }
+        has_more
+    }
+
     fn videos(&self, folder: &[u8], names: Names, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
         let mut found = names.videos;
         let is_folder = names.manifests.len() == 1;
         found.extend(names.manifests);
-        let sidecars = sidecars_by_stem(folder, &found, subtitles);
+        let sidecars = match subtitles.is_empty() {
+            true => HashMap::new(),
+            false => sidecars_by_stem(folder, &Films::new(found.iter().map(|file| &*file.name)), subtitles),
+        };
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
         let found = order::sort(found, |file| stem(&file.name), |file| &file.name);
         let video = |Found { name, size, modified }| {

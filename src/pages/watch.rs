@@ -6,7 +6,7 @@ use super::{document, facts};
 use crate::http::target::encode;
 use crate::library::listing::path::{base, parent, stem};
 use crate::library::listing::{Sidecar, Video};
-use crate::subtitles::label::label;
+use crate::subtitles::label::{Label, labels};
 
 /// The page of `video`, with links to the `previous` and `next` one in its folder.
 ///
@@ -16,7 +16,8 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
     let title = video.title();
     let poster =
         video.poster.as_ref().map(|poster| format!(" poster=\"/video/{}\"", encode(poster))).unwrap_or_default();
-    let tracks: String = video.subtitles.iter().map(track).collect();
+    let labels = labels(video.subtitles.iter().map(|sidecar| &*sidecar.tag));
+    let tracks: String = video.subtitles.iter().zip(&labels).map(|(sidecar, label)| track(sidecar, label)).collect();
     let (back, above) = match folder {
         b"" => ("/".to_owned(), "All videos".to_owned()),
         folder => (format!("/?path={}", encode(folder)), Text(base(folder)).to_string()),
@@ -66,14 +67,14 @@ fn neighbour(video: Option<&Video>, id: &str, word: &str) -> String {
     format!("<a id={id} rel={} href=\"/watch/{url}\"><small>{word}</small><b>{}</b></a>", &id[..4], Text(title))
 }
 
-/// The track of a sidecar. Its URL always ends in `.vtt`.
-fn track(sidecar: &Sidecar) -> String {
-    let label = label(&sidecar.tag);
+/// The track of a sidecar. Its URL always ends in `.vtt`. The script names the language in the viewer's own.
+fn track(sidecar: &Sidecar, label: &Label) -> String {
     format!(
-        "<track kind=subtitles src=\"/subtitles/{}.vtt\" srclang=\"{}\" label=\"{}\">",
+        "<track kind=subtitles src=\"/subtitles/{}.vtt\" srclang=\"{}\" label=\"{}\" data-details=\"{}\">",
         encode(stem(&sidecar.name)),
         Text(label.lang.as_bytes()),
         Text(label.label.as_bytes()),
+        Text(label.details.as_bytes()),
     )
 }
 
@@ -118,9 +119,9 @@ mod tests {
             "<a class=back href=\"/?path=s%201\">",
             "poster=\"/video/s%201/poster.jpg\"",
             "<source src=\"/video/s%201/e2.mp4\">",
-            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\">",
+            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\" data-details=\"\">",
             "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" \
-             label=\"Portuguese (Brazil, forced)\">",
+             label=\"Portuguese (Brazil, forced)\" data-details=\"forced\">",
             "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
             "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
             "href=\"/playlist.m3u?path=s%201/e2.mp4\"",
