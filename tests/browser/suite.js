@@ -394,7 +394,7 @@ export function suite(media, name, host) {
       await until('film.textTracks.length === 2');
       assert.deepEqual(await film('[...film.textTracks].map((track) => [track.language, track.label])'), [
         ['en', 'English'],
-        ['pt-BR', 'Portuguese (Brazil)'],
+        ['pt-BR', 'Brazilian Portuguese'],
       ]);
       await film('film.currentTime = 2');
       for (const [at, text] of ['Hello & <script>there</script>', 'Ol\u00e1'].entries()) {

@@ -222,6 +222,33 @@ fn a_picture_belongs_to_a_film_or_to_a_folder() {
 }
 
 #[test]
+fn subtitles_are_found_in_subs_and_in_the_films_folder_there() {
+    let place = Place::new(
+        "one/Film.mp4|one/Film.en.srt|one/SUBTITLES/2_English.srt|one/SUBTITLES/3_French.srt|\
+         two/A.mp4|two/B.mp4|two/Subs/a.en.srt|two/Subs/2_English.srt|two/Subs/b/2_English.srt|two/Sub/B/de.srt|\
+         more/A.mp4|more/subs/A/B/de.srt|more/subs/A/en.srt|more/subs/C/en.srt|more/Subtitle/bonus.mp4|\
+         more/sub/A/bonus.mp4",
+    );
+    let library = place.library();
+    let listed = |folder: &str| {
+        let listing = library.list(folder.as_bytes()).unwrap();
+        let text = |name: &[u8]| String::from_utf8_lossy(&name[folder.len() + 1..]).into_owned();
+        let subtitles = listing.videos.iter().flat_map(|video| {
+            let title = text(&video.name);
+            video.subtitles.iter().map(move |s| format!("{title} {}={}", text(&s.name), s.tag))
+        });
+        (subtitles.collect::<Vec<_>>().join(", "), names(&listing).0.join(", "))
+    };
+    let one = "Film.mp4 Film.en.srt=en, Film.mp4 SUBTITLES/2_English.srt=2_English, \
+               Film.mp4 SUBTITLES/3_French.srt=3_French";
+    assert_eq!(listed("one"), (one.into(), String::new()));
+    let two = "A.mp4 Subs/a.en.srt=en, B.mp4 Sub/B/de.srt=de, B.mp4 Subs/b/2_English.srt=2_English";
+    assert_eq!(listed("two"), (two.into(), String::new()));
+    let more = ("A.mp4 subs/A/en.srt=en".into(), "more/sub, more/Subtitle".into());
+    assert_eq!(listed("more"), more, "a folder with videos is listed");
+}
+
+#[test]
 fn a_missing_folder_differs_from_an_unreadable_one() {
     let place = Place::new("a.mp4|show/e1.mp4|.hidden/x.mp4|show/.hidden/x.mp4");
     symlink("/etc", place.path(b"out")).unwrap();

@@ -205,6 +205,7 @@ async function go(link) {
     }
     film.dataset.watch = next.dataset.watch;
     film.poster = next.poster;
+    nameTracks(next);
     film.replaceChildren(...next.childNodes);
     history.pushState(null, '', link.href);
     load(stored(STORE, {})[film.dataset.watch]?.at ?? 0, true);
@@ -246,6 +247,21 @@ pip.addEventListener('click', () => {
   const change = document.pictureInPictureElement ? document.exitPictureInPicture() : film.requestPictureInPicture();
   change.catch(() => say('The picture is not ready yet', 3));
 });
+
+// Names the languages of the tracks in the viewer's own. Two can have one name there, so they are numbered again.
+function nameTracks(video) {
+  if (!Intl.DisplayNames) return;
+  const names = new Intl.DisplayNames(navigator.languages, { type: 'language' });
+  const taken = new Set();
+  for (const track of video.querySelectorAll('track')) {
+    const { label, srclang, dataset } = track;
+    const details = dataset.details && ` (${dataset.details})`;
+    const name = srclang === 'und' ? label : names.of(srclang) + details;
+    track.label = name;
+    for (let number = 2; taken.has(track.label); number++) track.label = `${name} ${number}`;
+    taken.add(track.label);
+  }
+}
 
 // Cycles through off and all tracks.
 function nextSubtitles() {
@@ -350,5 +366,6 @@ function announce() {
 }
 
 announce();
+nameTracks(film);
 resume();
 if (film.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) failed();
