@@ -71,9 +71,9 @@ impl<'f> Films<'f> {
         named.or_else(|| owner.map(|owner| (owner, String::from_utf8_lossy(title).into_owned())))
     }
 
-    /// The film whose name begins `title`, and the rest, the tag. Of several it is the longest: `film.en` is the English
-    /// of `film`, unless there is a film `film.en`. After a dot or a bracket a tag may be anything. Otherwise it is only
-    /// languages, marks and numbers, and no number after a blank: `Film 2` may be a sequel.
+    /// The film whose name begins `title`, and the rest, the tag. Of several it is the longest: `film.en` is the
+    /// English of `film`, unless there is a film `film.en`. After a dot or a bracket a tag may be anything. Otherwise it
+    /// is only languages, marks and numbers, and no number after a blank: `Film 2` may be a sequel.
     fn named_in(&self, title: &[u8]) -> Option<(&'f [u8], String)> {
         let folded = fold(title);
         let ends = folded.char_indices().rev().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);

@@ -134,7 +134,7 @@ proptest! {
                 prop_assert_eq!(fold(tag.as_bytes()), longest.trim_start_matches(is_separator));
                 prop_assert!(names.iter().any(|name| stem(name) == film));
             }
-            (None, Some(longest)) => prop_assert!(longest.starts_with(is_separator) && !longest.starts_with(['.', '('])),
+            (None, Some(rest)) => prop_assert!(rest.starts_with(is_separator) && !rest.starts_with(['.', '('])),
             (owner, longest) => prop_assert_eq!((owner, longest), (None, None)),
         }
         for name in &names {
