@@ -10,10 +10,11 @@ use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
 use crate::library::kind;
-use crate::library::listing::path::as_path;
+use crate::library::listing::path::{as_path, base};
 use crate::library::listing::{LeftOut, Listing};
 use crate::representation::{instead, validated};
-use crate::{api, playlist, subtitles};
+use crate::subtitles::{self, label};
+use crate::{api, playlist};
 
 impl Site {
     /// `/subtitles/<name>.vtt`: the file `<name>.vtt`, `.srt`, `.ass` or `.ssa` as WebVTT.
@@ -34,7 +35,8 @@ impl Site {
         if let Some(response) = instead(evaluate(&head.fields, &validators), &validators) {
             return response;
         }
-        match self.converted(open, |bytes| subtitles::to_webvtt(bytes).into_bytes()) {
+        let language = label::language(base(stem));
+        match self.converted(open, language, name) {
             Ok(body) => {
                 let response = Response::new(200, Body::Bytes(body));
                 validated(response.with("Content-Type", "text/vtt; charset=utf-8"), &validators)

@@ -19,6 +19,7 @@ use crate::library::{Identity, OpenError, OpenFile};
 use crate::memory::{Trimmed, map_if_large};
 use crate::pages::assets::fnv1a;
 use crate::representation::revalidated;
+use crate::subtitles;
 
 /// Bytes of all shared bodies that are kept or being sent. While clients that don't read hold that many, requests that
 /// need another one are answered 503.
@@ -89,7 +90,7 @@ type Converted = Result<Arc<Vec<u8>>, Arc<OpenError>>;
 #[derive(Default)]
 pub struct Shared {
     listings: Cache<Key, Outcome>,
-    subtitles: Cache<Identity, Converted>,
+    subtitles: Cache<(Identity, String), Converted>,
     bodies: Arc<Bodies>,
 }
 
@@ -123,21 +124,25 @@ impl Site {
         Ok((listed, at))
     }
 
-    /// The subtitles in `file`, which `convert` converts.
-    pub(super) fn converted(
-        &self,
-        file: OpenFile,
-        convert: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static,
-    ) -> Converted {
-        let bodies = Arc::clone(&self.shared.bodies);
+    /// The subtitles in `file` as WebVTT. `name` is for the log.
+    pub(super) fn converted(&self, file: OpenFile, language: String, name: &[u8]) -> Converted {
+        let (bodies, name) = (Arc::clone(&self.shared.bodies), name.to_vec());
+        let key = (file.identity, language.clone());
         let make = move || {
             let mut bytes = Vec::new();
             let read = file.file.take(file.size).read_to_end(&mut bytes).map_err(OpenError::Unavailable);
-            let body = read.and_then(|_| bodies.share(convert(&bytes)).ok_or(OpenError::Busy)).map_err(Arc::new);
+            let body = read.and_then(|_| {
+                let converted = subtitles::to_webvtt(&bytes, &language);
+                if converted.dropped > 0 {
+                    let (name, dropped) = (name.escape_ascii(), converted.dropped);
+                    log::debug!("\"{name}\": {dropped} cues without an end after their start were dropped");
+                }
+                bodies.share(converted.text.into_bytes()).ok_or(OpenError::Busy)
+            });
             let size = body.as_ref().map_or(0, |body| body.len());
-            (body, size)
+            (body.map_err(Arc::new), size)
         };
-        self.shared.subtitles.get(&file.identity, make).unwrap_or_else(|| Err(OpenError::Busy.into()))
+        self.shared.subtitles.get(&key, make).unwrap_or_else(|| Err(OpenError::Busy.into()))
     }
 
     /// The listing of `folder` in some form, which `write` gives it.

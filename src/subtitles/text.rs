@@ -1,105 +1,169 @@
-//! Sanitizes the text of a cue: WebVTT's tags are kept and balanced, other markup is dropped or escaped.
+//! Converts the text of a cue: WebVTT's tags are kept and balanced, other markup is translated or dropped.
 //!
 //! | input | output |
 //! |---|---|
 //! | `<i>`, `<b>`, `<u>`, and WebVTT's `<c>`, `<v>`, `<lang>`, `<ruby>`, `<rt>` | kept, in lower case, all closed |
-//! | `<br>` | a new line |
-//! | `<font>`, `<s>`, `<span>` | only their content |
-//! | `{\an8}` and other overrides of Advanced SubStation | dropped; `\an4` to `9` move the cue to middle or top |
-//! | `<00:01.000>` of WebVTT's karaoke | dropped |
-//! | any other `<`, `>` or `&` | escaped, except WebVTT's character references |
+//! | `<em>`, `<strong>`, `<font color=yellow>` | `<i>`, `<b>`, `<c.yellow>`, for the eight colors of WebVTT |
+//! | `<br>`, `<p>`, `\N`, `\n`; `\h` | a new line; a no-break space |
+//! | `{\i1}`, `{\b0}`, `{\u1}`, `{\r}`, `{Y:i}` | those tags |
+//! | `{\an8}`, `{\a6}`, SubStation's alignment | the cue's `line`, `position` and `align` |
+//! | other tags, `{\...}`, `{C:...}` of MicroDVD | dropped, but not their text; SubStation's drawings are dropped |
+//! | `&eacute;`, `&#233;` | the character |
+//! | any other `<`, `>` or `&` | escaped |
 
-/// Tags of WebVTT to keep, and tags of HTML to drop without their content.
-const KEPT: &[&str] = &["i", "b", "u", "c", "v", "lang", "ruby", "rt"];
-const STRIPPED: &[&str] = &["font", "s", "span"];
+use std::borrow::Cow;
 
-/// Character references to keep. (WebVTT has all of HTML's, but files use only these.)
-const REFERENCES: &[&str] = &["&amp;", "&lt;", "&gt;", "&lrm;", "&rlm;", "&nbsp;"];
+/// Tags of WebVTT to keep. The first three are also toggled by overrides, and reopened if one around them ends.
+const KEPT: [&str; 8] = ["b", "i", "u", "c", "v", "lang", "ruby", "rt"];
 
-/// The maximum nesting of tags, against files made to be slow.
-const MAX_DEPTH: usize = 8;
+/// The classes that WebVTT has for colors, and their numbers in HTML.
+const COLORS: &str =
+    "white=ffffff lime=00ff00 cyan=00ffff red=ff0000 yellow=ffff00 magenta=ff00ff blue=0000ff black=000000";
 
-pub struct Clean {
-    /// Lines, without blank ones; empty if there are no visible characters.
-    pub text: String,
-    /// The cue setting for its position.
-    pub line: Option<&'static str>,
+/// What is true of a whole cue.
+#[derive(Clone, Copy, Default)]
+pub struct Style {
+    /// Braces hide all that is in them, and `<` and `&` are text.
+    pub is_substation: bool,
+    /// Bold, italic, underlined.
+    pub tags: [bool; 3],
+    /// 1 to 9, arranged as on a keypad; anything else is the usual place.
+    pub place: u32,
 }
 
-pub fn clean(lines: &[&str]) -> Clean {
-    // As WebVTT's parser does.
-    let joined = lines.join("\n").replace('\0', "\u{fffd}");
-    let mut cleaner = Cleaner { out: String::with_capacity(joined.len()), open: Vec::new(), line: None };
-    let mut rest = joined.as_str();
-    while let Some(at) = rest.find(['<', '>', '&', '{']) {
-        cleaner.out.push_str(&rest[..at]);
+impl Style {
+    /// The cue settings of its place, each after a space.
+    pub fn settings(&self) -> [&'static str; 2] {
+        if !(1..=9).contains(&self.place) {
+            return ["", ""];
+        }
+        let line = ["", " line:50%", " line:0"][(self.place as usize - 1) / 3];
+        [line, [" position:100% align:right", " position:0% align:left", ""][self.place as usize % 3]]
+    }
+}
+
+/// SubStation's first numbering of places: 1 to 3 from left to right, plus 4 for the top, plus 8 for the middle.
+pub fn from_legacy(place: u32) -> u32 {
+    match place {
+        5..=7 => place + 2,
+        9..=11 => place - 5,
+        _ => place,
+    }
+}
+
+/// Converts a text. There may be blank lines in it; `None` if there are no visible characters.
+pub fn clean(text: &str, style: &mut Style) -> Option<String> {
+    let out = String::with_capacity(text.len());
+    let mut cleaner = Cleaner { out, open: Vec::new(), base: *style, place: None, is_drawing: false };
+    cleaner.reset();
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '>', '&', '{', '\\']) {
+        cleaner.push(&rest[..at]);
         rest = &rest[at..];
         rest = &rest[cleaner.special(rest)..];
     }
-    cleaner.out.push_str(rest);
+    cleaner.push(rest);
     cleaner.close_down_to(0);
-    let shown = cleaner.out.lines().map(str::trim).filter(|line| !line.is_empty());
-    let text = shown.collect::<Vec<_>>().join("\n");
+    style.place = cleaner.place.unwrap_or(style.place);
     let has_words = |piece: &str| !piece.split_once('>').map_or(piece, |(_, words)| words).trim().is_empty();
-    Clean { text: if text.split('<').any(has_words) { text } else { String::new() }, line: cleaner.line }
+    cleaner.out.split('<').any(has_words).then_some(cleaner.out)
+}
+
+/// Whether a tag, without its brackets, is one of WebVTT.
+pub fn is_webvtt_tag(tag: &str) -> bool {
+    let tag = tag.strip_prefix('/').unwrap_or(tag);
+    let name = tag.split(['.', ' ', '\t']).next().unwrap_or_default();
+    KEPT.contains(&name) || super::is_timestamp(tag)
 }
 
 struct Cleaner {
     out: String,
     /// The kept tags that are open, outermost first.
     open: Vec<&'static str>,
-    line: Option<&'static str>,
+    /// What `{\r}` goes back to.
+    base: Style,
+    /// The first place that an override asks for.
+    place: Option<u32>,
+    /// Whether the text is a vector drawing.
+    is_drawing: bool,
 }
 
 impl Cleaner {
+    fn push(&mut self, text: &str) {
+        if !self.is_drawing {
+            self.out.push_str(text);
+        }
+    }
+
     /// Handles the special character at the start of `rest`. Returns the number of bytes consumed.
     fn special(&mut self, rest: &str) -> usize {
+        let is_substation = self.base.is_substation;
         match rest.as_bytes()[0] {
-            b'<' => match enclosed(rest, '<', '>') {
+            b'<' => match enclosed(rest, '<', '>').filter(|_| !is_substation) {
                 Some(tag) if self.tag(tag) => return tag.len() + 2,
-                _ => self.out.push_str("&lt;"),
+                _ => self.push("&lt;"),
             },
-            b'>' => self.out.push_str("&gt;"),
-            b'&' => {
-                let reference = REFERENCES.iter().find(|reference| rest.starts_with(**reference));
-                self.out.push_str(reference.unwrap_or(&"&amp;"));
-                return reference.map_or(1, |reference| reference.len());
-            }
-            _ => match enclosed(rest, '{', '}').filter(|inside| inside.starts_with('\\')) {
-                Some(overrides) => {
-                    self.place(overrides);
-                    return overrides.len() + 2;
+            b'>' => self.push("&gt;"),
+            b'&' => match reference(rest).filter(|_| !is_substation) {
+                Some((length, text)) => {
+                    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "\n");
+                    self.push(&text);
+                    return length;
                 }
-                None => self.out.push('{'),
+                None => self.push("&amp;"),
+            },
+            b'\\' => {
+                let character = match rest.as_bytes().get(1) {
+                    Some(b'N' | b'n') => "\n",
+                    Some(b'h') => "\u{a0}",
+                    _ => "\\",
+                };
+                self.push(character);
+                return if character == "\\" { 1 } else { 2 };
+            }
+            _ => match enclosed(rest, '{', '}') {
+                Some(inside) if self.braces(inside) => return inside.len() + 2,
+                _ => self.push("{"),
             },
         }
         1
     }
 
-    /// Handles a tag. Returns whether it is a known one.
+    /// Handles a tag. Returns whether it is one.
     fn tag(&mut self, tag: &str) -> bool {
-        let (closing, tag) = tag.strip_prefix('/').map_or((false, tag), |tag| (true, tag));
+        let begins_like_one = tag.trim_start_matches('/').starts_with(|first: char| first.is_ascii_alphabetic());
+        let (closing, tag) = tag.trim_start().strip_prefix('/').map_or((false, tag), |tag| (true, tag));
+        let tag = tag.trim_start();
         let (head, annotation) = tag.split_once([' ', '\t', '/']).unwrap_or((tag, ""));
         let (name, classes) = head.split_at(head.find('.').unwrap_or(head.len()));
-        let is = |known: &&&str| known.eq_ignore_ascii_case(name);
-        if let Some(name) = KEPT.iter().find(is) {
-            if !closing {
-                self.open(name, classes, annotation.trim());
-            } else if let Some(depth) = self.open.iter().rposition(|open| open == name) {
-                self.close_down_to(depth);
+        let name = name.to_ascii_lowercase();
+        let name = match &*name {
+            "em" => "i",
+            "strong" => "b",
+            "font" => "c",
+            "br" | "p" => {
+                self.push("\n");
+                return true;
             }
-            return true;
+            name => name,
+        };
+        let Some(kept) = KEPT.into_iter().find(|kept| *kept == name) else {
+            return begins_like_one || super::is_timestamp(tag);
+        };
+        if closing {
+            self.close(kept);
+        } else if head.len() == "font".len() && kept == "c" {
+            if let Some(color) = color(annotation) {
+                self.open(kept, &format!(".{color}"), "");
+            }
+        } else {
+            self.open(kept, classes, annotation.trim());
         }
-        if name.eq_ignore_ascii_case("br") {
-            self.out.push('\n');
-            return true;
-        }
-        let is_time = name.contains(':') && head.bytes().all(|b| b.is_ascii_digit() || b":.".contains(&b));
-        STRIPPED.iter().any(|known| is(&known)) || is_time
+        true
     }
 
     fn open(&mut self, name: &'static str, classes: &str, annotation: &str) {
-        if self.open.len() == MAX_DEPTH || self.open.contains(&name) {
+        if self.open.contains(&name) {
             return;
         }
         self.open.push(name);
@@ -113,20 +177,90 @@ impl Cleaner {
         self.out.push('>');
     }
 
+    /// Closes a tag and those in it, and reopens these if they are plain.
+    fn close(&mut self, name: &str) {
+        if let Some(depth) = self.open.iter().rposition(|open| *open == name) {
+            let inner: Vec<_> =
+                self.open[depth + 1..].iter().copied().filter(|open| KEPT[..3].contains(open)).collect();
+            self.close_down_to(depth);
+            inner.into_iter().for_each(|name| self.open(name, "", ""));
+        }
+    }
+
     fn close_down_to(&mut self, depth: usize) {
         for name in self.open.drain(depth..).rev() {
             self.out.extend(["</", name, ">"]);
         }
     }
 
-    /// `\an1` to `\an9` are positions, arranged as on a keypad.
-    fn place(&mut self, overrides: &str) {
-        match overrides.split_once("\\an").and_then(|(_, key)| key.bytes().next()) {
-            Some(b'7'..=b'9') => self.line = Some(" line:0"),
-            Some(b'4'..=b'6') => self.line = Some(" line:50%"),
-            _ => {}
+    /// Toggles one of the first three tags.
+    fn set(&mut self, at: usize, is_on: bool) {
+        if is_on { self.open(KEPT[at], "", "") } else { self.close(KEPT[at]) }
+    }
+
+    fn reset(&mut self) {
+        (0..3).for_each(|at| self.set(at, self.base.tags[at]));
+    }
+
+    /// Handles what is in braces. Returns whether it is markup.
+    fn braces(&mut self, inside: &str) -> bool {
+        match inside.as_bytes() {
+            [b'y' | b'Y', b':', names @ ..] => {
+                KEPT[..3]
+                    .iter()
+                    .filter(|tag| names.contains(&tag.as_bytes()[0]))
+                    .for_each(|tag| self.open(tag, "", ""));
+            }
+            [b'C' | b'c' | b'F' | b'f' | b'o' | b'P' | b'S' | b's', b':', ..] => {}
+            [b'\\', ..] => inside.split('\\').for_each(|code| self.code(code.trim())),
+            _ if self.base.is_substation => inside.split('\\').skip(1).for_each(|code| self.code(code.trim())),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Handles an override, without its backslash.
+    fn code(&mut self, code: &str) {
+        let (name, value) = code.split_at(code.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(code.len()));
+        let number = value.parse::<u32>().ok();
+        match (name, number) {
+            ("an", Some(place @ 1..=9)) => _ = self.place.get_or_insert(place),
+            ("a", Some(place @ 1..=11)) => _ = self.place.get_or_insert(from_legacy(place)),
+            ("p", Some(scale)) => self.is_drawing = scale > 0,
+            _ if name.starts_with('r') => self.reset(),
+            _ => {
+                let Some(at) = KEPT[..3].iter().position(|tag| *tag == name) else { return };
+                match number {
+                    // A weight, for `b`.
+                    Some(number) => self.set(at, number == 1 || number > 500),
+                    None if value.is_empty() => self.set(at, self.base.tags[at]),
+                    None => {}
+                }
+            }
         }
     }
+}
+
+/// The class for the `color` among the attributes of a tag.
+fn color(attributes: &str) -> Option<&'static str> {
+    let attributes = attributes.to_ascii_lowercase();
+    let (_, value) = attributes.split_once("color")?;
+    let value = value.trim_start().strip_prefix('=')?.trim_start_matches([' ', '"', '\'', '#']);
+    let value = value.split([' ', '"', '\'']).next()?;
+    COLORS
+        .split(' ')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|pair| value == pair.0 || value == pair.1)
+        .map(|(name, _)| name)
+}
+
+/// The character reference at the start of `text`: its length, and its characters.
+fn reference(text: &str) -> Option<(usize, Cow<'_, str>)> {
+    // The longest name has 31 letters.
+    let length = text.bytes().skip(1).take(40).position(|b| !b.is_ascii_alphanumeric() && b != b'#')? + 2;
+    let text = text.get(..length).filter(|text| text.ends_with(';'))?;
+    let characters = htmlize::unescape(text);
+    (characters != text).then_some((length, characters))
 }
 
 /// The text between `start`, the first character of `text`, and `end` on the same line. `None` if there is another
@@ -149,55 +283,68 @@ mod tests {
             ("<i>a</i> <b>b</b> <u>c</u>", "<i>a</i> <b>b</b> <u>c</u>"),
             ("<I>a</I>", "<i>a</i>"),
             ("<i class=x>a", "<i>a</i>"),
-            ("<i><b>a</i>b</b>", "<i><b>a</b></i>b"),
+            ("<i><b>a</i>b</b>", "<i><b>a</b></i><b>b</b>"),
             ("</b>a", "a"),
             ("<b><b>a</b>b</b>", "<b>a</b>b"),
-            ("a<br>b<BR />c<br/><br>d", "a\nb\nc\nd"),
-            ("<font color=\"#ff0000\" size=5>a</font>", "a"),
+            ("a<br>b<BR />c<br/><br>d", "a\nb\nc\n\nd"),
+            ("<font color=\"#FF0000\" size=5>a</font>", "<c.red>a</c>"),
+            ("<font size=5 color = yellow>a</font><font color='#123456'>b</font>", "<c.yellow>a</c>b"),
+            ("<em>a</em><strong>b</strong><p>c</p>", "<i>a</i><b>b</b>\nc\n"),
+            ("a\\Nb\\nc\\hd\\e", "a\nb\nc\u{a0}d\\e"),
+            ("{Y:ib}a", "<b><i>a</i></b>"),
+            ("{C:$0000FF}{y:i}a {x:y}", "<i>a {x:y}</i>"),
+            ("&#39;&quot;&eacute;&amp;&#x41;&amp;lt;&#60;i&#62;", "'\"\u{e9}&amp;A&amp;lt;&lt;i&gt;"),
+            ("AT&T; R&D &copy &", "AT&amp;T; R&amp;D &amp;copy &amp;"),
+            ("I <3 you, a <- b", "I &lt;3 you, a &lt;- b"),
+            ("< i>a</ i>", "<i>a</i>"),
             ("<FONT>a", "a"),
             ("<s>a</s><span x>b</span>", "ab"),
-            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+            ("<script>alert(1)</script>", "alert(1)"),
             ("<scr<b>ipt>", "&lt;scr<b>ipt&gt;</b>"),
             ("<scr<font>ipt>", "&lt;script&gt;"),
-            ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+            ("a<img src=x onerror=alert(1)>", "a"),
             ("1 < 2 > 0 & so", "1 &lt; 2 &gt; 0 &amp; so"),
-            ("&amp; &lt;b&gt; &nbsp;x &copy;", "&amp; &lt;b&gt; &nbsp;x &amp;copy;"),
+            ("&amp; &lt;b&gt; &nbsp;x &copy;", "&amp; &lt;b&gt; \u{a0}x \u{a9}"),
             ("a --> b", "a --&gt; b"),
             ("<v a-->b", "&lt;v a--&gt;b"),
             ("<v Tom & Jerry>hey", "<v Tom &amp; Jerry>hey</v>"),
-            ("<v <script>>hey", "&lt;v &lt;script&gt;&gt;hey"),
+            ("<v <script>>hey", "&lt;v &gt;hey"),
             ("<c.loud.on\u{e9}>a</c>", "<c>a</c>"),
             ("<c.loud>a</c>", "<c.loud>a</c>"),
             ("<ruby>a<rt>b</rt></ruby>", "<ruby>a<rt>b</rt></ruby>"),
             ("<00:00:01.000>a", "a"),
             ("<>a", "&lt;&gt;a"),
             ("<", "&lt;"),
-            ("{\\i1}a{\\i0} {b} {", "a {b} {"),
+            ("{\\i1}a{\\i0} {b} {", "<i>a</i> {b} {"),
             ("{\\a", "{\\a"),
             ("<i></i>", ""),
             ("<i> <b> </b>", ""),
-            ("  a  ", "a"),
-            ("a\0", "a\u{fffd}"),
         ];
         for (text, want) in rows {
-            assert_eq!(clean(&[text]).text, want, "{text}");
+            assert_eq!(clean(text, &mut Style::default()).unwrap_or_default(), want, "{text}");
         }
-        assert_eq!(clean(&["<i>a", "b</i>"]).text, "<i>a\nb</i>");
+        assert_eq!(clean("<i>a\nb</i>", &mut Style::default()).as_deref(), Some("<i>a\nb</i>"));
     }
 
     #[test]
-    fn a_position_becomes_a_setting() {
+    fn a_position_becomes_settings() {
         let rows = [
-            ("{\\an8}a", Some(" line:0")),
-            ("{\\fad(1,2)\\an9}a", Some(" line:0")),
-            ("{\\an5}a", Some(" line:50%")),
-            ("{\\an2}a", None),
-            ("{\\an}a", None),
-            ("{an8}a", None),
-            ("a", None),
+            ("{\\an8}a", " line:0"),
+            ("{\\fad(1,2)\\an9}a", " line:0 position:100% align:right"),
+            ("{\\an5}a{\\an8}", " line:50%"),
+            ("{\\an4}a", " line:50% position:0% align:left"),
+            ("{\\a6}a", " line:0"),
+            ("{\\a1}a", " position:0% align:left"),
+            ("{\\an2}a", ""),
+            ("{\\an}a", ""),
+            ("{\\an0}a", ""),
+            ("{an8}a", ""),
+            ("a", ""),
         ];
         for (text, want) in rows {
-            assert_eq!(clean(&[text]).line, want, "{text}");
+            let mut style = Style::default();
+            clean(text, &mut style);
+            assert_eq!(style.settings().concat(), want, "{text}");
         }
     }
 }
