@@ -116,7 +116,7 @@ fn is_timestamp(text: &str) -> bool {
     !text.is_empty() && (written == text || written.strip_prefix("00:") == Some(text))
 }
 
-/// A cue as in the file. Times are in milliseconds; only the end may be negative.
+/// A cue as in the file, with times in milliseconds.
 struct Cue<'t> {
     start: i64,
     end: i64,
@@ -149,7 +149,7 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
             if let Some(cue) = cues.last_mut().filter(|_| is_open && (is_counter || is_webvtt && is_label)) {
                 cue.text = &text[cue_begin..at];
             }
-            cues.push(Cue { start: start.max(0), end: until, settings, text: "", style: Style::default() });
+            cues.push(Cue { start, end: until, settings, text: "", style: Style::default() });
             (is_open, last, cue_begin) = (true, ("", 0, false), end);
         } else {
             is_open &= !(is_webvtt && after_blank && line.starts_with("NOTE"));
@@ -204,7 +204,8 @@ fn time(text: &str, unit: i64) -> Option<(i64, usize, &str)> {
         (2, ':') => [0, numbers[0], numbers[1], 0],
         _ => return None,
     };
-    Some((((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction * unit, count, rest))
+    let milliseconds = ((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction * unit;
+    Some((milliseconds.max(0), count, rest))
 }
 
 fn push_timestamp(milliseconds: i64, out: &mut String) {

@@ -5,9 +5,9 @@
 //! | `<i>`, `<b>`, `<u>`, and WebVTT's `<c>`, `<v>`, `<lang>`, `<ruby>`, `<rt>` | kept, in lower case, all closed |
 //! | `<em>`, `<strong>`, `<font color=yellow>` | `<i>`, `<b>`, `<c.yellow>`, for the eight colors of WebVTT |
 //! | `<br>`, `<p>`, `\N`, `\n`; `\h` | a new line; a no-break space |
-//! | `{\i1}`, `{\b0}`, `{\u1}`, `{\r}`, `{Y:i}` | those tags |
+//! | `{\i1}`, `{\b0}`, `{\u1}`, `{\r}` | those tags |
 //! | `{\an8}`, `{\a6}`, SubStation's alignment | the cue's `line`, `position` and `align` |
-//! | other tags, `{\...}`, `{C:...}` of MicroDVD | dropped, but not their text; SubStation's drawings are dropped |
+//! | other tags, `{\...}`, `{Y:i}` and `{C:...}` of MicroDVD | dropped, but not their text; SubStation's drawings are dropped |
 //! | `&eacute;`, `&#233;` | the character |
 //! | any other `<`, `>` or `&` | escaped |
 
@@ -180,10 +180,9 @@ impl Cleaner {
     /// Closes a tag and those in it, and reopens these if they are plain.
     fn close(&mut self, name: &str) {
         if let Some(depth) = self.open.iter().rposition(|open| *open == name) {
-            let inner: Vec<_> =
-                self.open[depth + 1..].iter().copied().filter(|open| KEPT[..3].contains(open)).collect();
+            let inner = self.open[depth + 1..].to_vec();
             self.close_down_to(depth);
-            inner.into_iter().for_each(|name| self.open(name, "", ""));
+            inner.iter().filter(|name| KEPT[..3].contains(name)).for_each(|name| self.open(name, "", ""));
         }
     }
 
@@ -205,13 +204,8 @@ impl Cleaner {
     /// Handles what is in braces. Returns whether it is markup.
     fn braces(&mut self, inside: &str) -> bool {
         match inside.as_bytes() {
-            [b'y' | b'Y', b':', names @ ..] => {
-                KEPT[..3]
-                    .iter()
-                    .filter(|tag| names.contains(&tag.as_bytes()[0]))
-                    .for_each(|tag| self.open(tag, "", ""));
-            }
-            [b'C' | b'c' | b'F' | b'f' | b'o' | b'P' | b'S' | b's', b':', ..] => {}
+            // MicroDVD's, which ffmpeg drops too.
+            [letter, b':', ..] if b"CcFfoPSsYy".contains(letter) => {}
             [b'\\', ..] => inside.split('\\').for_each(|code| self.code(code.trim())),
             _ if self.base.is_substation => inside.split('\\').skip(1).for_each(|code| self.code(code.trim())),
             _ => return false,
@@ -291,8 +285,8 @@ mod tests {
             ("<font size=5 color = yellow>a</font><font color='#123456'>b</font>", "<c.yellow>a</c>b"),
             ("<em>a</em><strong>b</strong><p>c</p>", "<i>a</i><b>b</b>\nc\n"),
             ("a\\Nb\\nc\\hd\\e", "a\nb\nc\u{a0}d\\e"),
-            ("{Y:ib}a", "<b><i>a</i></b>"),
-            ("{C:$0000FF}{y:i}a {x:y}", "<i>a {x:y}</i>"),
+            ("{Y:ib}a", "a"),
+            ("{C:$0000FF}{y:i}a {x:y}", "a {x:y}"),
             ("&#39;&quot;&eacute;&amp;&#x41;&amp;lt;&#60;i&#62;", "'\"\u{e9}&amp;A&amp;lt;&lt;i&gt;"),
             ("AT&T; R&D &copy &", "AT&amp;T; R&amp;D &amp;copy &amp;"),
             ("I <3 you, a <- b", "I &lt;3 you, a &lt;- b"),
