@@ -5,14 +5,14 @@
 //!
 //! | input | output |
 //! |---|---|
-//! | a legacy charset | UTF-8; see [`charset`] |
+//! | a legacy charset | UTF-8; see `charset.rs` |
 //! | WebVTT | itself, unless browsers would lose some of it |
 //! | WebVTT with SubRip's times, blank lines, a garbled header, or tags that aren't WebVTT's | its cues |
 //! | SubRip: `0:60: 01, 5 ->`, no hours, no fraction | `01:00:01.005 -->` |
 //! | SubRip: blank lines within a cue, or after every line | dropped (in WebVTT they end the cue) |
 //! | SubRip: numbers of cues, none, or `2.` | dropped, but not a number that is text |
-//! | SubStation | see [`substation`] |
-//! | markup | see [`text`] |
+//! | SubStation | see `substation.rs` |
+//! | markup | see `text.rs` |
 //!
 //! A stylesheet in WebVTT stays, because browsers apply it to cues only and fetch nothing for it; and the page's policy
 //! would not let them.

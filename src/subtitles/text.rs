@@ -241,11 +241,8 @@ fn color(attributes: &str) -> Option<&'static str> {
     let (_, value) = attributes.split_once("color")?;
     let value = value.trim_start().strip_prefix('=')?.trim_start_matches([' ', '"', '\'', '#']);
     let value = value.split([' ', '"', '\'']).next()?;
-    COLORS
-        .split(' ')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|pair| value == pair.0 || value == pair.1)
-        .map(|(name, _)| name)
+    let names = COLORS.split(' ').filter_map(|pair| pair.split_once('='));
+    names.filter(|(name, number)| [*name, *number].contains(&value)).map(|(name, _)| name).next()
 }
 
 /// The character reference at the start of `text`: its length, and its characters.
