@@ -265,8 +265,9 @@ impl<'l> Survey<'l> {
             subtitles.extend(names.subtitles.iter().map(|file| join(&name, file)));
             has_more |= !names.videos.is_empty();
             for inner in names.folders {
-                let films =
-                    films.get_or_insert_with(|| Films::new(beside.videos.iter().chain(&beside.manifests).map(|file| &*file.name)));
+                let films = films.get_or_insert_with(|| {
+                    Films::new(beside.videos.iter().chain(&beside.manifests).map(|file| &*file.name))
+                });
                 let is_films = name == subs && films.called(&inner).is_some();
                 if is_films { ahead.push(join(&name, &inner)) } else { has_more = true }
             }
