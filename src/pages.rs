@@ -1,28 +1,33 @@
 //! The HTML pages: the gallery of a folder and the player of a video.
 //!
-//! A page is a function of a listing, without I/O. Names go through [`escape`]; should one slip through, the pages'
-//! policy still blocks all scripts and styles but our own files.
+//! A page is a function of a listing, without I/O. Its layout is in a template beside this file, which escapes every
+//! name; should one slip through, the pages' policy still blocks all scripts and styles but our own files.
 
 pub mod assets;
-pub mod escape;
 pub mod gallery;
+pub mod text;
 pub mod watch;
 
 use std::time::SystemTime;
 
+use askama::Template;
+use percent_encoding::PercentEncode;
+
 use crate::http::date::Civil;
 use crate::http::response::{Body, Response};
 use crate::http::target::encode;
-use crate::library::listing::Video;
-use escape::Text;
+use crate::library::listing::path::base;
+use crate::library::listing::{Folder, Video};
+use text::Text;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A page for this request alone.
-fn response(status: u16, html: String) -> Response {
-    described(Response::new(status, Body::Bytes(html.into_bytes().into()))).with("Cache-Control", "no-cache")
+/// The text of a page.
+fn render(page: &impl Template) -> String {
+    // It fails only if a value's `Display` does, and none does.
+    page.render().unwrap_or_default()
 }
 
 /// Adds the fields of every page.
@@ -33,53 +38,56 @@ pub fn described(response: Response) -> Response {
         .with("Referrer-Policy", "no-referrer")
 }
 
+#[derive(Template)]
+#[template(path = "sentence.html")]
+struct Sentence<'s> {
+    title: &'s str,
+    sentence: &'s str,
+}
+
 /// A page with one sentence and a link to the gallery.
-pub fn sentence(status: u16, heading: &str, sentence: &str) -> Response {
-    let main = format!(
-        "<header class=top>{BRAND}</header><main class=sentence><h1>{heading}</h1><p>{sentence}</p>\
-         <p><a class=button href=\"/\">All videos</a></p></main>"
-    );
-    response(status, document(heading.as_bytes(), "", main))
+pub fn sentence(status: u16, title: &str, sentence: &str) -> Response {
+    let html = render(&Sentence { title, sentence }).into_bytes();
+    described(Response::new(status, Body::Bytes(html.into()))).with("Cache-Control", "no-cache")
 }
 
-/// The name with a link to the gallery, on every page.
-const BRAND: &str = "<a class=brand href=\"/\"><img src=\"/assets/icon.svg\" alt=\"\" width=28 height=28>filmstrip</a>";
-
-/// A complete document around `body`, with the script `/assets/<script>` unless `script` is empty. A large body isn't
-/// copied.
-fn document(title: &[u8], script: &str, mut body: String) -> String {
-    let script = match script {
-        "" => String::new(),
-        name => format!("<script src=\"/assets/{name}\" defer></script>\n"),
-    };
-    let head = format!(
-        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n\
-         <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=color-scheme content=\"light dark\">\n<title>{} \u{b7} filmstrip</title>\n\
-         <link rel=icon href=\"/assets/icon.svg\">\n<link rel=stylesheet href=\"/assets/style.css\">\n\
-         {script}<body>\n",
-        Text(title)
-    );
-    body.insert_str(0, &head);
-    body += "\n</html>\n";
-    body
+/// A video or a folder, as the pages show it.
+struct Card<'l> {
+    path: PercentEncode<'l>,
+    title: Text<'l>,
+    poster: Option<PercentEncode<'l>>,
+    facts: String,
 }
 
-/// The picture of a card: the poster, or the title's first letter on a hue of its own.
-fn picture(poster: Option<&[u8]>, title: &[u8]) -> String {
-    match poster {
-        Some(poster) => format!("<img src=\"/video/{}\" alt=\"\" loading=lazy>", encode(poster)),
-        None => {
-            let letter = String::from_utf8_lossy(title).chars().find(|c| c.is_alphanumeric()).unwrap_or('\u{25b6}');
-            let upper: String = letter.to_uppercase().collect();
-            format!("<i class=h{} aria-hidden=true>{upper}</i>", hue(title))
+impl<'l> Card<'l> {
+    fn of_video(video: &'l Video) -> Self {
+        let mut facts = facts(video);
+        if !video.subtitles.is_empty() {
+            facts += " \u{b7} CC";
+        }
+        Self {
+            path: encode(&video.name),
+            title: Text(video.title()),
+            poster: video.poster.as_deref().map(encode),
+            facts,
         }
     }
-}
 
-/// One of the 24 hues in the style sheet.
-fn hue(name: &[u8]) -> u64 {
-    assets::fnv1a(name) % 24
+    fn of_folder(folder: &'l Folder) -> Self {
+        let (path, title) = (encode(&folder.name), Text(base(&folder.name)));
+        Self { path, title, poster: folder.poster.as_deref().map(encode), facts: String::new() }
+    }
+
+    /// The first letter, for a picture where there is no poster.
+    fn initial(&self) -> String {
+        let letter = String::from_utf8_lossy(self.title.0).chars().find(|c| c.is_alphanumeric()).unwrap_or('\u{25b6}');
+        letter.to_uppercase().collect()
+    }
+
+    /// One of the 24 hues in the style sheet.
+    fn hue(&self) -> u64 {
+        assets::fnv1a(self.title.0) % 24
+    }
 }
 
 /// A video's size and day; of one that stands for its folder, the size isn't known.
