@@ -1,22 +1,29 @@
 //! The pages' styles, scripts and icon, embedded in the binary. The tag is a hash of the content, and browsers
 //! revalidate it each time, so that an update takes effect at once.
 
+use std::path::Path;
+
+use crate::http::content_type;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::representation::revalidated;
 
-/// Name, type and content of each.
-const ASSETS: &[(&[u8], &str, &[u8])] = &[
-    (b"style.css", "text/css; charset=utf-8", include_bytes!("assets/style.css")),
-    (b"gallery.js", "text/javascript; charset=utf-8", include_bytes!("assets/gallery.js")),
-    (b"player.js", "text/javascript; charset=utf-8", include_bytes!("assets/player.js")),
-    (b"icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
+/// Name and content of each.
+const ASSETS: &[(&str, &[u8])] = &[
+    ("style.css", include_bytes!("assets/style.css")),
+    ("gallery.css", include_bytes!("assets/gallery.css")),
+    ("gallery.js", include_bytes!("assets/gallery.js")),
+    ("player.css", include_bytes!("assets/player.css")),
+    ("player.js", include_bytes!("assets/player.js")),
+    ("store.js", include_bytes!("assets/store.js")),
+    ("icon.svg", include_bytes!("assets/icon.svg")),
 ];
 
 /// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
-    let (_, content_type, content) = ASSETS.iter().find(|(known, ..)| *known == name)?;
-    let whole = || Response::new(200, Body::Bytes(content.to_vec().into())).with("Content-Type", *content_type);
+    let (known, content) = ASSETS.iter().find(|(known, _)| known.as_bytes() == name)?;
+    let body = || Body::Bytes(content.to_vec().into());
+    let whole = || Response::new(200, body()).with("Content-Type", content_type::of(Path::new(known)));
     Some(revalidated(format!("\"{:x}\"", fnv1a(content)), head, whole))
 }
 

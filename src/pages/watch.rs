@@ -8,7 +8,7 @@ use super::text::Text;
 use super::{Card, facts, render};
 use crate::http::target::encode;
 use crate::library::listing::path::{base, parent, stem};
-use crate::library::listing::{Sidecar, Video};
+use crate::library::listing::Video;
 use crate::subtitles::label::labels;
 
 #[derive(Template)]
@@ -59,6 +59,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::listing::Sidecar;
     use std::time::SystemTime;
 
     fn video(name: &[u8]) -> Video {

@@ -8,6 +8,8 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises';
 import { chromium, firefox } from 'playwright-core';
 import { HOSTILE, serve } from './fixtures.js';
+import { galleryTests } from './gallery.js';
+import { playerTests } from './player.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE = 60_000;
@@ -63,6 +65,17 @@ export function suite(media, name, host) {
       await browser?.close();
       await server?.stop('SIGKILL');
     });
+
+    // For the tests in files of their own.
+    const bench = {
+      name, host, media, at, film, until, open,
+      get page() { return page; },
+      get context() { return context; },
+      get server() { return server; },
+      set tolerated(pattern) { tolerated = pattern; },
+    };
+    galleryTests(bench);
+    playerTests(bench);
 
     beforeEach(async () => {
       context = await browser.newContext({ viewport: { width: 1280, height: 720 } });
@@ -397,7 +410,7 @@ export function suite(media, name, host) {
         ['pt-BR', 'Brazilian Portuguese'],
       ]);
       await film('film.currentTime = 2');
-      for (const [at, text] of ['Hello & <script>there</script>', 'Ol\u00e1'].entries()) {
+      for (const [at, text] of ['Hello & there', 'Ol\u00e1'].entries()) {
         await film(`film.textTracks[${at}].mode = 'showing'`);
         await until(`film.textTracks[${at}].activeCues?.length === 1`);
         assert.equal(await film(`film.textTracks[${at}].activeCues[0].getCueAsHTML().textContent`), text);
@@ -429,7 +442,8 @@ export function suite(media, name, host) {
   });
 }
 
-async function axe(page) {
+// What is serious of what axe finds on the page.
+export async function axe(page) {
   await page.evaluate(AXE);
   return page.evaluate('axe.run()');
 }

@@ -1,16 +1,6 @@
 // The gallery: progress bars, the "Continue watching" row, and the filter. Progress is stored in this browser only, by
 // player.js.
-'use strict';
-
-const STORE = 'filmstrip';
-
-function watched() {
-  try {
-    return JSON.parse(localStorage.getItem(STORE)) || {};
-  } catch {
-    return {};
-  }
-}
+import { films, forget as forgetFilm } from './store.js';
 
 function bar({ at, of }) {
   const progress = document.createElement('progress');
@@ -48,9 +38,7 @@ function card(address, film) {
   forget.className = 'forget';
   forget.ariaLabel = `Remove ${film.title}`;
   forget.onclick = () => {
-    const films = watched();
-    delete films[address];
-    localStorage.setItem(STORE, JSON.stringify(films));
+    forgetFilm(address);
     draw();
     document.querySelector('#continue:not([hidden]) a, #filter').focus();
   };
@@ -59,16 +47,16 @@ function card(address, film) {
 }
 
 function draw() {
-  const films = watched();
+  const seen = films();
   document.querySelectorAll('progress').forEach((old) => old.remove());
-  if (Object.keys(films).length) {
+  if (Object.keys(seen).length) {
     for (const link of document.querySelectorAll('.listed .cards a')) {
-      const film = films[link.getAttribute('href')];
+      const film = seen[link.getAttribute('href')];
       if (film) link.append(bar(film));
     }
   }
   const row = document.getElementById('continue');
-  const below = Object.entries(films).filter(([address]) => address.startsWith(row.dataset.below));
+  const below = Object.entries(seen).filter(([address]) => address.startsWith(row.dataset.below));
   const latest = below.sort(([, one], [, other]) => other.when - one.when).slice(0, 6);
   row.hidden = !latest.length;
   row.querySelector('ul').replaceChildren(...latest.map(([address, film]) => card(address, film)));

@@ -1,42 +1,20 @@
 // The player's additions to the browser's own controls. The server's page has everything that differs between films, so
 // the next film's page is fetched and its parts replace the old ones: full screen and permissions stay.
-'use strict';
+import { films, forget, note, read, write } from './store.js';
 
-const STORE = 'filmstrip';
 const WAITS = [1, 2, 4, 8, 15, 30];
 const byId = (id) => document.getElementById(id);
 const film = byId('film');
 
-// ---- Progress and settings, stored in this browser only.
-
-function stored(name, otherwise) {
-  try {
-    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function store(name, value) {
-  try {
-    localStorage.setItem(name, JSON.stringify(value));
-  } catch {
-    // Storage is full or disabled.
-  }
-}
+// ---- Progress, stored in this browser only.
 
 function remember() {
   const { currentTime: at, duration: of } = film;
   // Not while the film is disconnected or not yet back at its position: that would overwrite it.
   if (lost || place !== null || !ready || !Number.isFinite(of) || at < 2) return;
-  const films = stored(STORE, {});
-  if (film.ended || at / of > 0.97) delete films[film.dataset.watch];
-  else {
-    const poster = film.getAttribute('poster');
-    films[film.dataset.watch] = { at, of, when: Date.now(), title: byId('title').textContent, poster };
-  }
-  const latest = Object.entries(films).sort(([, one], [, other]) => other.when - one.when);
-  store(STORE, Object.fromEntries(latest.slice(0, 500)));
+  const path = film.dataset.watch;
+  if (film.ended || at / of > 0.97) forget(path);
+  else note(path, { at, of, title: byId('title').textContent, poster: film.getAttribute('poster') });
 }
 
 // ---- Messages over the picture.
@@ -85,7 +63,7 @@ film.addEventListener('loadedmetadata', () => {
 });
 
 function resume() {
-  place = stored(STORE, {})[film.dataset.watch]?.at ?? null;
+  place = films()[film.dataset.watch]?.at ?? null;
   // If the metadata was loaded before this script ran, there is no further event.
   if (film.readyState) film.dispatchEvent(new Event('loadedmetadata'));
 }
@@ -208,7 +186,7 @@ async function go(link) {
     nameTracks(next);
     film.replaceChildren(...next.childNodes);
     history.pushState(null, '', link.href);
-    load(stored(STORE, {})[film.dataset.watch]?.at ?? 0, true);
+    load(films()[film.dataset.watch]?.at ?? 0, true);
     announce();
   } catch {
     location.href = link.href;
@@ -217,8 +195,8 @@ async function go(link) {
 
 addEventListener('popstate', () => location.reload());
 const goOn = byId('go-on');
-goOn.checked = stored('filmstrip.go-on', true);
-goOn.addEventListener('change', () => store('filmstrip.go-on', goOn.checked));
+goOn.checked = read('filmstrip.go-on', true);
+goOn.addEventListener('change', () => write('filmstrip.go-on', goOn.checked));
 film.addEventListener('ended', () => {
   remember();
   if (goOn.checked) go(byId('next'));

@@ -1,0 +1,41 @@
+// What this browser remembers: how far each film was watched, and the viewer's choices. Nothing leaves the browser.
+//
+// A film's record is kept under the path of its page:
+//   { at, of, when, title, poster, done, next }
+// at: seconds watched; of: its length in seconds, once known; when: the time of the last change; done: it was watched
+// to the end; next: it comes after one that was.
+
+const FILMS = 'filmstrip';
+const MOST = 1000;
+
+export function read(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function write(name, value) {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Storage is full or disabled.
+  }
+}
+
+export const films = () => read(FILMS, {});
+
+// Adds fields to a film's record. Of too many films, those watched longest ago are forgotten.
+export function note(path, fields) {
+  const all = films();
+  all[path] = { at: 0, ...all[path], ...fields, when: Date.now() };
+  const latest = Object.entries(all).sort(([, one], [, other]) => other.when - one.when);
+  write(FILMS, Object.fromEntries(latest.slice(0, MOST)));
+}
+
+export function forget(path) {
+  const all = films();
+  delete all[path];
+  write(FILMS, all);
+}
