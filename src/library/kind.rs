@@ -18,41 +18,20 @@ pub enum Kind {
 }
 
 /// The extensions of subtitles, in order of preference.
-pub const SUBTITLES: [&str; 4] = ["vtt", "srt", "ass", "ssa"];
+pub const SUBTITLES: &str = "vtt srt ass ssa";
 
-const VIDEOS: [&str; 18] = [
-    "mp4", "m4v", "mov", "webm", "mkv", "avi", "ogv", "ogm", "mpg", "mpeg", "vob", "mts", "m2ts", "wmv", "flv", "divx",
-    "mxf", "3gp",
-];
-const PICTURES: [&str; 5] = ["jpg", "jpeg", "png", "webp", "avif"];
+const VIDEOS: &str = "mp4 m4v mov webm mkv avi ogv ogm mpg mpeg vob mts m2ts wmv flv divx mxf 3gp";
+const PICTURES: &str = "jpg jpeg png webp avif";
 
-/// What systems leave on disks that they share or that are moved between them: recycle bins, snapshots, thumbnails and
-/// resource forks of Synology, QNAP, NetApp, Windows, Linux and macOS.
-const JUNK: [&str; 19] = [
-    "#recycle",
-    "#snapshot",
-    "~snapshot",
-    "@recycle",
-    "@recently-snapshot",
-    "@eadir",
-    "@tmp",
-    "@sharebin",
-    "@__thumb",
-    "$recycle.bin",
-    "recycler",
-    "recycled",
-    "lost+found",
-    "system volume information",
-    "found.000",
-    "__macosx",
-    "network trash folder",
-    "temporary items",
-    "thumbs.db",
-];
+/// What systems leave on disks: recycle bins, snapshots, thumbnails and resource forks of Synology, QNAP, NetApp,
+/// Windows, Linux and macOS.
+const JUNK: &str = "#recycle/#snapshot/~snapshot/@recycle/@recently-snapshot/@eadir/@tmp/@sharebin/@__thumb/$recycle.bin/\
+                    recycler/recycled/system volume information/found.000/lost+found/__macosx/network trash folder/\
+                    temporary items";
 
 /// Whether a component of a path is never served: dot files (which covers `.` and `..`), and junk.
 pub fn is_hidden(component: &[u8]) -> bool {
-    component.starts_with(b".") || JUNK.iter().any(|junk| component.eq_ignore_ascii_case(junk.as_bytes()))
+    component.starts_with(b".") || JUNK.split('/').any(|junk| component.eq_ignore_ascii_case(junk.as_bytes()))
 }
 
 /// Whether an extension is in one of the [`spellings`].
@@ -70,18 +49,18 @@ pub fn spellings(extension: &str) -> [String; 3] {
 impl Kind {
     /// That of the file `name`.
     pub fn of(name: &[u8]) -> Self {
-        let Some(extension) = extension(name) else { return Self::Other };
-        let place = |known: &[&str]| known.iter().position(|known| extension.eq_ignore_ascii_case(known.as_bytes()));
-        if place(&VIDEOS).is_some() {
+        let extension = extension(name).unwrap_or_default();
+        let place = |known: &str| known.split(' ').position(|known| extension.eq_ignore_ascii_case(known.as_bytes()));
+        if place(VIDEOS).is_some() {
             Self::Video
-        } else if place(&["ts"]).is_some() {
+        } else if place("ts").is_some() {
             Self::TransportStream
-        } else if place(&["m3u8", "mpd"]).is_some() {
+        } else if place("m3u8 mpd").is_some() {
             Self::Manifest
-        } else if let Some(rank) = place(&PICTURES) {
+        } else if let Some(rank) = place(PICTURES) {
             Self::Picture(rank)
         } else {
-            place(&SUBTITLES).filter(|_| is_spelt_usually(extension)).map_or(Self::Other, Self::Subtitles)
+            place(SUBTITLES).filter(|_| is_spelt_usually(extension)).map_or(Self::Other, Self::Subtitles)
         }
     }
 

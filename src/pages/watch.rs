@@ -7,8 +7,8 @@ use percent_encoding::PercentEncode;
 use super::text::Text;
 use super::{Card, facts, render};
 use crate::http::target::encode;
-use crate::library::listing::path::{base, parent, stem};
 use crate::library::listing::Video;
+use crate::library::listing::path::{base, parent, stem};
 use crate::subtitles::label::labels;
 
 #[derive(Template)]
