@@ -177,6 +177,11 @@ fn subtitles_are_found_converted_and_cached() {
         .with("film.pt-BR.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nfrom vtt\n")
         .with("film.pt-BR.srt", srt)
         .with("UPPER.SRT", srt)
+        .with("Mixed.Srt", srt)
+        .with("anime.ass", "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:01.00,0:00:02.00,{\\b1}Hi")
+        .with("old.ssa", "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:01.00,0:00:02.00,Hi")
+        // "Privet" in KOI8-R: two few letters to tell, without the name.
+        .with("film.ru.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\xf0\xd2\xc9\xd7\xc5\xd4\n")
         .with("subs/film.en.srt", srt)
         .with("large.srt", vec![b'x'; 20_000_001])
         .with("empty.srt", "");
