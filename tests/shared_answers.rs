@@ -57,6 +57,8 @@ fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
     for number in 0..5000 {
         fs::File::create(folder.file(format!("Some Show S01E{number:05} The Title of the Episode.mp4"))).unwrap();
     }
+    let cues = "1\n00:00:01,000 --> 00:00:02,000\nA line of text\n\n".repeat(50_000);
+    let folder = folder.with("large.srt", cues);
     let program = Program::start(folder.path(), &[]);
     let health = || {
         let started = Instant::now();
@@ -70,7 +72,7 @@ fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
     let clients: Vec<TcpStream> = (0..CLIENTS)
         .map(|number| {
             let mut stream = TcpStream::connect(program.address).unwrap();
-            let target = if number % 5 == 0 { "/" } else { "/api/videos" };
+            let target = ["/", "/subtitles/large.vtt", "/api/videos", "/playlist.m3u"][number % 4];
             stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: nas\r\n\r\n").as_bytes()).unwrap();
             stream
         })
