@@ -11,6 +11,11 @@ const MAPPED: usize = 33 * 1024 * 1024;
 /// glibc doesn't map a smaller block by itself.
 const LARGE: usize = 64 * 1024;
 
+/// An empty vector with room for `size` bytes, in a block that is unmapped when it is dropped if that is much.
+pub fn with_room(size: usize) -> Vec<u8> {
+    Vec::with_capacity(if cfg!(target_env = "gnu") && size >= LARGE { size.max(MAPPED) } else { size })
+}
+
 /// Moves the content of `vec`, if it is large, to a block that is unmapped when `vec` is dropped.
 pub fn map_if_large<T>(vec: &mut Vec<T>) {
     let size = size_of::<T>();

@@ -16,7 +16,7 @@ use crate::http::response::{Body, Response};
 use crate::library::listing::path::parent;
 use crate::library::listing::{LeftOut, Listing, Video};
 use crate::library::{Identity, OpenError, OpenFile};
-use crate::memory::{Trimmed, map_if_large};
+use crate::memory::{Trimmed, map_if_large, with_room};
 use crate::pages::assets::fnv1a;
 use crate::representation::revalidated;
 use crate::subtitles;
@@ -129,7 +129,7 @@ impl Site {
         let (bodies, name) = (Arc::clone(&self.shared.bodies), name.to_vec());
         let key = (file.identity, language.clone());
         let make = move || {
-            let mut bytes = Vec::new();
+            let mut bytes = with_room(file.size as usize + 1);
             let read = file.file.take(file.size).read_to_end(&mut bytes).map_err(OpenError::Unavailable);
             let body = read.and_then(|_| {
                 let converted = subtitles::to_webvtt(&bytes, &language);
