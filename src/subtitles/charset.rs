@@ -19,11 +19,13 @@ const MAX_SAMPLE: usize = 256 * 1024;
 const COUNTRIES: &str =
     "ar-eg be-by bs-ba cs-cz el-gr et-lt fa-ir he-il ja-jp kk-kz ko-kr sl-si sq-hr sr-rs uk-ua ur-pk vi-vn zh-cn";
 
+const CENTRAL: &str = "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž áéíóöőúüű čćđšž ăâîşţ ëç";
+
 /// The letters beyond ASCII of languages with Latin letters. Short texts in these encodings are easily confused.
 const ALPHABETS: &[(&Encoding, &str)] = &[
     (WINDOWS_1252, "àâæçèéêëîïôœùûü äöüß áéíñóúü àáâãçéêíóôõú àèéìíòóù åäöé æøåéò áðéíóúýþæö àçèéíïòóúü éëïóüè"),
-    (WINDOWS_1250, "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž áéíóöőúüű čćđšž ăâîşţ ëç"),
-    (ISO_8859_2, "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž áéíóöőúüű čćđšž ăâîşţ ëç"),
+    (WINDOWS_1250, CENTRAL),
+    (ISO_8859_2, CENTRAL),
     (WINDOWS_1254, "çğıöşüâîû"),
     (WINDOWS_1257, "ąčęėįšųūž āčēģīķļņšūž äõöüšž"),
 ];
@@ -65,8 +67,8 @@ fn is_mostly_utf_8(bytes: &[u8]) -> bool {
 
 fn guess(bytes: &[u8], language: &str) -> &'static Encoding {
     let mut sample = Vec::new();
-    for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_ascii() || line.contains(&0x1b)) {
-        push_words(&line[..line.len().min(MAX_SAMPLE)], &mut sample);
+    for line in bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| !line.is_ascii() || line.contains(&0x1b)) {
+        sample.extend(&line[..line.len().min(MAX_SAMPLE)]);
         if sample.len() >= MAX_SAMPLE {
             break;
         }
@@ -84,26 +86,6 @@ fn guess(bytes: &[u8], language: &str) -> &'static Encoding {
     let guessed = ALPHABETS.iter().find(|(encoding, _)| *encoding == guess);
     let better = guessed.and_then(|guessed| std::iter::once(guessed).chain(ALPHABETS).find(is_of_a_language));
     better.map_or(guess, |(encoding, _)| encoding)
-}
-
-/// The text of a line without tags and `\N`, whose letters would seem to be the text's. In the encodings that have
-/// bytes beyond ASCII, these bytes are hardly ever part of another character.
-fn push_words(line: &[u8], sample: &mut Vec<u8>) {
-    let (mut rest, is_ascii) = (line, line.is_ascii());
-    while let Some((&byte, after)) = rest.split_first() {
-        let markup = match (byte, after.first()) {
-            _ if is_ascii => 0,
-            (b'<', _) => match after.iter().position(|byte| b"<>".contains(byte)) {
-                Some(at) if after[at] == b'>' => at + 1,
-                _ => 0,
-            },
-            (b'\\', Some(b'N' | b'n' | b'h')) => 1,
-            _ => 0,
-        };
-        sample.push(if markup > 0 { b' ' } else { byte });
-        rest = &after[markup..];
-    }
-    sample.push(b'\n');
 }
 
 /// The top-level domain of the language's country, for the detector.
