@@ -15,7 +15,7 @@ pub fn is_substation(line: &str) -> bool {
 pub fn cues(text: &str) -> Vec<Cue<'_>> {
     let is_legacy = text.contains("[V4 Styles]");
     let mut styles = HashMap::new();
-    let mut styled = HashMap::new();
+    let mut styled = Vec::new();
     let mut spoken = columns("Layer,Start,End,Style,Name,MarginL,MarginR,MarginV,Effect,Text");
     let mut cues = Vec::new();
     for (kind, values) in text.split('\n').filter_map(|line| line.trim().split_once(':')) {
@@ -43,14 +43,17 @@ pub fn cues(text: &str) -> Vec<Cue<'_>> {
 }
 
 /// The places of the columns that a `Format` line names.
-fn columns(format: &str) -> HashMap<&str, usize> {
+fn columns(format: &str) -> Vec<&str> {
     // There are 23 at most.
-    format.split(',').map(str::trim).zip(0..).take(64).collect()
+    format.split(',').map(str::trim).take(64).collect()
 }
 
 /// The value in a column, or an empty one. The last is the text, which may have commas.
-fn field<'v>(columns: &HashMap<&str, usize>, name: &str, values: &'v str) -> &'v str {
-    let value = columns.get(name).and_then(|&place| values.splitn(columns.len(), ',').nth(place));
+fn field<'v>(columns: &[&str], name: &str, values: &'v str) -> &'v str {
+    let value = columns
+        .iter()
+        .position(|column| *column == name)
+        .and_then(|place| values.splitn(columns.len(), ',').nth(place));
     // Some style names have a star where the style is defined, or where it is used.
     value.unwrap_or_default().trim().trim_start_matches('*')
 }

@@ -57,7 +57,7 @@ pub fn clean(text: &str, style: &mut Style) -> Option<String> {
     let mut cleaner = Cleaner { out, open: Vec::new(), base: *style, place: None, is_drawing: false };
     cleaner.reset();
     let mut rest = text;
-    while let Some(at) = rest.find(['<', '>', '&', '{', '\\']) {
+    while let Some(at) = rest.bytes().position(|byte| b"<>&{\\".contains(&byte)) {
         cleaner.push(&rest[..at]);
         rest = &rest[at..];
         rest = &rest[cleaner.special(rest)..];
@@ -106,8 +106,15 @@ impl Cleaner {
             b'>' => self.push("&gt;"),
             b'&' => match reference(rest).filter(|_| !is_substation) {
                 Some((length, text)) => {
-                    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "\n");
-                    self.push(&text);
+                    for character in text.chars() {
+                        match character {
+                            '&' => self.push("&amp;"),
+                            '<' => self.push("&lt;"),
+                            '>' => self.push("&gt;"),
+                            '\r' => self.push("\n"),
+                            other => self.push(other.encode_utf8(&mut [0; 4])),
+                        }
+                    }
                     return length;
                 }
                 None => self.push("&amp;"),
