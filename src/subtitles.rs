@@ -24,7 +24,6 @@ mod substation;
 mod text;
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use text::Style;
 
@@ -52,7 +51,7 @@ pub fn to_webvtt(bytes: &[u8], language: &str) -> Converted {
         return Converted { text: decoded, dropped: 0 };
     }
     let is_first = |line: &&str| substation::is_substation(line) || times(line).is_some();
-    let first = lines.split('\n').map(str::trim).find(is_first).unwrap_or_default();
+    let first = lines.split('\n').filter(|line| !line.is_empty()).map(str::trim).find(is_first).unwrap_or_default();
     let mut cues = if substation::is_substation(first) { substation::cues(&lines) } else { cues(&lines) };
     let read = cues.len();
     cues.retain(|cue| cue.start < cue.end);
@@ -82,7 +81,12 @@ fn with_line_feeds(text: &str) -> Cow<'_, str> {
     if !text.contains('\r') {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace('\r', "\n"))
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('\r') {
+        out.extend([&rest[..at], "\n"]);
+        rest = ["\r\r\n", "\r\n", "\r"].iter().find_map(|end| rest[at..].strip_prefix(end)).unwrap_or_default();
+    }
+    Cow::Owned(out + rest)
 }
 
 /// Whether browsers show all cues of a WebVTT file, and all of their text.
@@ -98,7 +102,9 @@ fn is_readable_webvtt(text: &str) -> bool {
         in_cue = (in_cue || is_times) && !line.is_empty();
         if is_times {
             let (start, rest) = line.split_once("-->").unwrap_or_default();
-            return is_timestamp(start.trim()) && rest.split_ascii_whitespace().next().is_some_and(is_timestamp);
+            let mut words = rest.split_ascii_whitespace();
+            let are_times = is_timestamp(start.trim()) && words.next().is_some_and(is_timestamp);
+            return are_times && words.all(|word| word.contains(':'));
         }
         let is_tag = |rest: &str| rest.split_once('>').is_some_and(|(tag, _)| text::is_webvtt_tag(tag));
         !in_cue || line.split('<').skip(1).all(is_tag)
@@ -134,13 +140,14 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
     // The last line of text, where it begins, and whether a blank line precedes it.
     let mut last = ("", 0, false);
     for raw in text.split('\n') {
-        let (begin, line) = (end, raw.trim());
+        let begin = end;
         end += raw.len() + 1;
+        let line = if raw.is_empty() { raw } else { raw.trim() };
         if line.is_empty() {
             after_blank = true;
             continue;
         }
-        if let Some((start, until, settings)) = times(line) {
+        if let Some((start, until, rest)) = times(line) {
             let (before, at, is_apart) = last;
             let is_label = is_apart && !after_blank;
             // If the file's cues aren't numbered, a number is text.
@@ -149,8 +156,11 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
             if let Some(cue) = cues.last_mut().filter(|_| is_open && (is_counter || is_webvtt && is_label)) {
                 cue.text = &text[cue_begin..at];
             }
-            cues.push(Cue { start, end: until, settings, text: "", style: Style::default() });
-            (is_open, last, cue_begin) = (true, ("", 0, false), end);
+            // Text may follow on the same line.
+            let text = after_settings(rest);
+            let settings = &rest[..rest.len() - text.len()];
+            cues.push(Cue { start, end: until, settings, text, style: Style::default() });
+            (is_open, last, cue_begin) = (true, ("", 0, false), begin + raw.trim_end().len() - text.len());
         } else {
             is_open &= !(is_webvtt && after_blank && line.starts_with("NOTE"));
             if let Some(cue) = cues.last_mut().filter(|_| is_open) {
@@ -166,6 +176,17 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
 fn is_number(line: &str) -> bool {
     let digits = line.trim_end_matches(['.', ':', ')']);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What follows the settings of WebVTT and the coordinates of SubRip (`X1:100`) at the start of `rest`.
+fn after_settings(mut rest: &str) -> &str {
+    while let Some((name, value)) = rest.split_once(':') {
+        if name != "region" && !SETTINGS.contains(&name) && !["X1", "X2", "Y1", "Y2"].contains(&name) {
+            break;
+        }
+        rest = value.trim_start_matches(|c: char| !c.is_whitespace()).trim_start();
+    }
+    rest
 }
 
 /// Start, end and the rest of the line `<time> --> <time> [settings]`.
@@ -209,17 +230,32 @@ fn time(text: &str, unit: i64) -> Option<(i64, usize, &str)> {
 }
 
 fn push_timestamp(milliseconds: i64, out: &mut String) {
-    let seconds = milliseconds / 1000;
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    // Writing to a String never fails.
-    let _ = write!(out, "{hours:02}:{minutes:02}:{:02}.{:03}", seconds % 60, milliseconds % 1000);
+    // Formatting macros would take half of the time for a file of short cues.
+    let push = |number: i64, mut unit: i64, out: &mut String| {
+        while number / unit >= 10 {
+            unit *= 10;
+        }
+        while unit > 0 {
+            out.push(char::from(b'0' + (number / unit % 10) as u8));
+            unit /= 10;
+        }
+    };
+    push(milliseconds / 3_600_000, 10, out);
+    for (mark, number, unit) in
+        [(':', milliseconds / 60_000 % 60, 10), (':', milliseconds / 1000 % 60, 10), ('.', milliseconds % 1000, 100)]
+    {
+        out.push(mark);
+        push(number, unit, out);
+    }
 }
+
+/// Settings that have the same meaning wherever the cue is.
+const SETTINGS: &[&str] = &["vertical", "line", "position", "size", "align"];
 
 /// The known settings of a WebVTT cue, each after a space.
 fn push_settings(settings: &str, out: &mut String) {
-    const KNOWN: &[&str] = &["vertical", "line", "position", "size", "align"];
     let is_plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"%.,-".contains(&b));
-    let is_good = |(name, value): (&str, &str)| KNOWN.contains(&name) && is_plain(value) && !value.contains("--");
+    let is_good = |(name, value): (&str, &str)| SETTINGS.contains(&name) && is_plain(value) && !value.contains("--");
     let good = settings.split_ascii_whitespace().filter(|setting| setting.split_once(':').is_some_and(is_good));
     out.extend(good.flat_map(|setting| [" ", setting]));
 }

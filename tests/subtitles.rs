@@ -71,6 +71,10 @@ fn every_shape_of_subrip() {
         ("00:01,0 --> 0:02,00\nno hours, short fractions", &["no hours, short fractions"]),
         ("1\n00:00:01 --> 00:00:02\nno fraction", &["no fraction"]),
         ("1\n00:00:01,000 --> 00:00:02,000 X1:100 X2:200 Y1:1 Y2:2\nplaced", &["placed"]),
+        ("1\n00:00:01,000 --> 00:00:02,000 Hello\n", &["Hello"]),
+        ("1\n00:00:01,000 --> 00:00:02,000 X1:1 Y2:2 Hello: you\nb\n\n", &["Hello: you|b"]),
+        ("1\n00:00:01,000 --> 00:00:02,000  42 \n2\n00:00:01,000 --> 00:00:02,000\nb", &["42", "b"]),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000 Hello\nb\n", &["Hello|b"]),
         ("1\n00:00:01,000 --> 00:00:02,000\n1,5 and 1.5\n", &["1,5 and 1.5"]),
         ("1\n00:00:01,000 --> 00:00:02,000\na\n\n  \nb\n", &["a|b"]),
         ("1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:01,000 --> 00:00:02,000\nb", &["1984", "b"]),
@@ -360,7 +364,7 @@ fn mutated_files_become_valid_webvtt() {
     };
     for round in 0..30_000 {
         // Debug builds on busy machines do fewer.
-        if begun.elapsed().as_secs() >= 10 {
+        if begun.elapsed().as_secs() >= 4 {
             break;
         }
         let mut file = samples().swap_remove(round % 6);
