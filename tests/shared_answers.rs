@@ -57,8 +57,6 @@ fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
     for number in 0..5000 {
         fs::File::create(folder.file(format!("Some Show S01E{number:05} The Title of the Episode.mp4"))).unwrap();
     }
-    let cues = "1\n00:00:01,000 --> 00:00:02,000\nA line of text\n\n".repeat(50_000);
-    let folder = folder.with("large.srt", cues);
     let program = Program::start(folder.path(), &[]);
     let health = || {
         let started = Instant::now();
@@ -72,7 +70,7 @@ fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
     let clients: Vec<TcpStream> = (0..CLIENTS)
         .map(|number| {
             let mut stream = TcpStream::connect(program.address).unwrap();
-            let target = ["/", "/subtitles/large.vtt", "/api/videos", "/playlist.m3u"][number % 4];
+            let target = if number % 5 == 0 { "/" } else { "/api/videos" };
             stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: nas\r\n\r\n").as_bytes()).unwrap();
             stream
         })
@@ -87,4 +85,25 @@ fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
     assert!(times[98] < Duration::from_millis(50), "{times:?}");
     drop(clients);
     eventually("their memory is given back", || program.status("VmRSS") < before + 8 * 1024);
+}
+
+#[test]
+fn clients_that_do_not_read_share_one_copy_of_converted_subtitles() {
+    let cues = "1\n00:00:01,000 --> 00:00:02,000\nA line of text\n\n".repeat(100_000);
+    let folder = Folder::new().with("large.srt", cues);
+    let program = Program::start(folder.path(), &[]);
+    let before = program.status("VmRSS");
+    let clients: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(program.address).unwrap();
+            stream.write_all(b"GET /subtitles/large.vtt HTTP/1.1\r\nHost: nas\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    clients.iter().for_each(|stream| assert_eq!(stream.peek(&mut [0; 1]).unwrap(), 1));
+    // Every copy would be above 4 MiB.
+    let peak = program.status("VmHWM") - before;
+    assert!(peak < 64 * 1024, "{peak} KiB for {} clients", clients.len());
+    drop(clients);
+    eventually("most of it is given back", || program.status("VmRSS") < before + 16 * 1024);
 }
