@@ -6,14 +6,14 @@ use icu_collator::options::{CollatorOptions, Strength};
 use crate::memory::map_if_large;
 
 /// Sorts `items` by the names that `text` gives them. Case and accents count only between names that are equal
-/// otherwise; `.` and `_` count as blanks. Between equals `name` decides, and then the order that they had.
+/// otherwise; `.` and `_` count as blanks. Between equals `name` decides, so that the order is total.
 pub fn sort<T>(items: Vec<T>, text: fn(&T) -> &[u8], name: fn(&T) -> &[u8]) -> Vec<T> {
     // Collating takes a fourth of the time of a listing; names in ASCII can do without.
     let key = if items.iter().all(|item| text(item).is_ascii()) { ascii_key } else { key };
     let keyed = |item: T| ((key(&readable(&String::from_utf8_lossy(text(&item)))), name(&item).to_vec()), item);
     let mut keyed: Vec<_> = items.into_iter().map(keyed).collect();
     map_if_large(&mut keyed);
-    keyed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    keyed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     let mut sorted = keyed.into_iter().map(|(_, item)| item).collect();
     map_if_large(&mut sorted);
     sorted
