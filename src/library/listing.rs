@@ -238,10 +238,9 @@ impl<'l> Survey<'l> {
         let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
         // What is in `Subs` belongs to the films beside it. It is listed only if it has more.
         let (subs, mut folders): (Vec<_>, Vec<_>) = names.folders.drain(..).partition(|name| is_for_subtitles(name));
-        for name in subs {
-            if self.subtitles_in(folder, &name, &names, &mut subtitles) {
-                folders.push(name);
-            }
+        if !subs.is_empty() {
+            let films = Films::new(names.videos.iter().chain(&names.manifests).map(|file| &*file.name));
+            folders.extend(subs.into_iter().filter(|name| self.subtitles_in(folder, name, &films, &mut subtitles)));
         }
         let folders = order::sort(folders, |name| name, |name| name);
         let videos = self.videos(folder, names, subtitles);
@@ -250,27 +249,20 @@ impl<'l> Survey<'l> {
 
     /// Appends the subtitles in the folder `subs` of `folder`, and in those in it that are called like a film. Returns
     /// whether there is more.
-    fn subtitles_in(&mut self, folder: &[u8], subs: &[u8], beside: &Names, subtitles: &mut Vec<Vec<u8>>) -> bool {
-        let mut films = None;
-        let mut has_more = false;
-        let mut ahead = vec![subs.to_vec()];
-        while let Some(name) = ahead.pop() {
-            let names = match self.names(&join(folder, &name)) {
-                Ok(names) => names,
-                Err(error) => {
-                    self.omit(join(folder, &name), error);
-                    continue;
-                }
-            };
-            subtitles.extend(names.subtitles.iter().map(|file| join(&name, file)));
-            has_more |= !names.videos.is_empty();
-            for inner in names.folders {
-                let films = films.get_or_insert_with(|| {
-                    Films::new(beside.videos.iter().chain(&beside.manifests).map(|file| &*file.name))
-                });
-                let is_films = name == subs && films.called(&inner).is_some();
-                if is_films { ahead.push(join(&name, &inner)) } else { has_more = true }
+    fn subtitles_in(&mut self, folder: &[u8], subs: &[u8], films: &Films<'_>, subtitles: &mut Vec<Vec<u8>>) -> bool {
+        let path = join(folder, subs);
+        let names = match self.names(&path) {
+            Ok(names) => names,
+            Err(error) => {
+                self.omit(path, error);
+                return false;
             }
+        };
+        subtitles.extend(names.subtitles.iter().map(|file| join(subs, file)));
+        let mut has_more = !names.videos.is_empty();
+        for inner in names.folders {
+            let is_films = !subs.contains(&b'/') && films.called(&inner).is_some();
+            has_more |= !is_films || self.subtitles_in(folder, &join(subs, &inner), films, subtitles);
         }
         has_more
     }

@@ -1,6 +1,6 @@
 //! Which of the files beside the films belongs to which film.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter::once;
 
 use super::kind::Kind;
@@ -27,8 +27,7 @@ pub fn sidecars_by_stem(
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
     for path in subtitles {
         if let Some((film, tag)) = films.of(&path) {
-            let sidecar = Sidecar { name: join(folder, &path), tag };
-            by_stem.entry(film.to_vec()).or_default().push(sidecar);
+            by_stem.entry(film.to_vec()).or_default().push(Sidecar { name: join(folder, &path), tag });
         }
     }
     by_stem
@@ -36,63 +35,55 @@ pub fn sidecars_by_stem(
 
 /// The films of a folder, to find the one that a subtitle file belongs to.
 pub struct Films<'f> {
-    stems: HashSet<&'f [u8]>,
-    /// Of those that differ only in case or normal form, the first.
-    by_folded: HashMap<String, &'f [u8]>,
+    /// The stems by themselves, and folded. Of those that are folded alike, the first counts.
+    stems: HashMap<String, &'f [u8]>,
+    /// The only one.
+    only: Option<&'f [u8]>,
 }
 
 impl<'f> Films<'f> {
     /// The films with these names.
-    pub fn new(names: impl Iterator<Item = &'f [u8]>) -> Self {
-        let stems: HashSet<&[u8]> = names.map(stem).collect();
-        let mut by_folded: HashMap<String, &[u8]> = HashMap::with_capacity(stems.len());
-        for &film in &stems {
-            let first = by_folded.entry(fold(film)).or_insert(film);
+    pub fn new(names: impl Iterator<Item = &'f [u8]> + Clone) -> Self {
+        let mut stems: HashMap<String, &[u8]> = HashMap::new();
+        for film in names.clone().map(stem) {
+            let first = stems.entry(fold(film)).or_insert(film);
             *first = film.min(*first);
         }
-        Self { stems, by_folded }
+        let only = stems.values().next().copied().filter(|_| stems.len() == 1);
+        stems.extend(names.map(stem).map(|film| (String::from_utf8_lossy(film).into_owned(), film)));
+        Self { stems, only }
     }
 
     /// The film that is called `title`.
     pub fn called(&self, title: &[u8]) -> Option<&'f [u8]> {
-        self.by_folded.get(&fold(title)).copied()
+        self.stems.get(&fold(title)).copied()
     }
 
     /// The film and the tag of the subtitles at `path`: `film.en.srt`, `Subs/film.en.srt`, `Subs/film/2_English.srt`,
     /// or, beside a single film, `Subs/2_English.srt`.
     fn of(&self, path: &[u8]) -> Option<(&'f [u8], String)> {
-        let (folder, title) = (parent(path), title(path));
-        let owner = if folder.contains(&b'/') {
-            self.called(base(folder))
-        } else {
-            self.stems.iter().next().copied().filter(|_| self.stems.len() == 1 && !folder.is_empty())
+        let (folder, title) = (parent(path), String::from_utf8_lossy(title(path)));
+        let owner = match folder.contains(&b'/') {
+            true => self.called(base(folder)),
+            false => self.only.filter(|_| !folder.is_empty()),
         };
-        let named = self.named_in(title).filter(|(film, _)| owner.is_none_or(|owner| owner == *film));
-        named.or_else(|| owner.map(|owner| (owner, String::from_utf8_lossy(title).into_owned())))
+        let named = self.named_in(&title).filter(|(film, _)| owner.is_none_or(|owner| owner == *film));
+        named.or_else(|| Some((owner?, title.into_owned())))
     }
 
     /// The film whose name begins `title`, and the rest, the tag. Of several it is the longest: `film.en` is the
-    /// English of `film`, unless there is a film `film.en`. After a dot or a bracket a tag may be anything. Otherwise it
-    /// is only languages, marks and numbers, and no number after a blank: `Film 2` may be a sequel.
-    fn named_in(&self, title: &[u8]) -> Option<(&'f [u8], String)> {
-        let folded = fold(title);
-        let ends = folded.char_indices().rev().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
-        let mut splits = once(folded.len()).chain(ends).map(|end| folded.split_at(end));
-        let (film, tag) = splits.find_map(|(start, tag)| Some((*self.by_folded.get(start)?, tag)))?;
-        let words = tag.trim_start_matches(is_separator);
-        let gap = &tag[..tag.len() - words.len()];
-        let is_free = tag.is_empty() || gap.contains(['.', '[', '(']);
-        let is_sequel = gap.starts_with(char::is_whitespace) && words.starts_with(|c: char| c.is_ascii_digit());
-        if !is_free && (is_sequel || !is_tag(words)) {
-            return None;
-        }
-        // The tag as it is spelt, unless it was folded to another length.
-        let (start, spelt) = title.split_at(title.len().saturating_sub(tag.len()));
-        let (film, tag) = match fold(spelt) == tag {
-            true => (self.stems.get(start).copied().unwrap_or(film), String::from_utf8_lossy(spelt)),
-            false => (film, tag.into()),
-        };
-        Some((film, tag.trim_start_matches(is_separator).to_owned()))
+    /// English of `film`, unless there is a film `film.en`. Up to a dot or a bracket a tag is only languages, marks and
+    /// numbers, and no number after a blank: `Film 2` may be a sequel.
+    fn named_in(&self, title: &str) -> Option<(&'f [u8], String)> {
+        let folded = fold(title.as_bytes());
+        let ends = |text| str::rmatch_indices(text, is_separator).map(|(at, _)| at);
+        let mut splits = once((title.len(), folded.len())).chain(ends(title).zip(ends(&folded)));
+        let film = |at, end| self.stems.get(&title[..at]).or_else(|| self.stems.get(&folded[..end])).copied();
+        let (film, tag) = splits.find_map(|(at, end)| Some((film(at, end)?, &title[at..])))?;
+        let known = tag.split(['.', '[', '(']).next().unwrap_or(tag);
+        let is_sequel =
+            known.starts_with(' ') && known.trim_start_matches(is_separator).starts_with(|c: char| c.is_ascii_digit());
+        (!is_sequel && is_tag(known)).then(|| (film, tag.trim_start_matches(is_separator).to_owned()))
     }
 }
 

@@ -20,81 +20,89 @@ pub struct Label {
     pub details: String,
 }
 
-/// The languages of ISO 639-1 and a few more: BCP 47 code, English name, codes of three letters, and the language's own
-/// name where subtitles are common. Further rows are for names of more than a language. Crates with this table add a
-/// megabyte to the binary and overflow a worker's stack in a debug build, or call Romanian "Moldavian, Moldovan".
+/// The languages that have subtitles: BCP 47 tag, English name, codes of three letters, and the language's own name.
+/// Crates with this table add a megabyte to the binary and overflow a worker's stack in a debug build, or call Romanian
+/// "Moldavian, Moldovan".
 const LANGUAGES: &str = "\
-    aa Afar/aar, ab Abkhazian/abk, ae Avestan/ave, af Afrikaans/afr, ak Akan/aka, am Amharic/amh, an Aragonese/arg, \
-    ar Arabic/ara/العربية/عربي, as Assamese/asm, av Avaric/ava, ay Aymara/aym, az Azerbaijani/aze/azərbaycanca, \
-    ba Bashkir/bak, be Belarusian/bel/беларуская, bg Bulgarian/bul/български, bi Bislama/bis, bm Bambara/bam, \
+    af Afrikaans/afr, am Amharic/amh, ar Arabic/ara/العربية/عربي, as Assamese/asm, ast Asturian, \
+    az Azerbaijani/aze/azərbaycanca, be Belarusian/bel/беларуская, bg Bulgarian/bul/български, \
     bn Bengali/ben/বাংলা/Bangla, bo Tibetan/bod/tib, br Breton/bre, bs Bosnian/bos/bosanski, ca Catalan/cat/català, \
-    ce Chechen/che, ch Chamorro/cha, cmn Mandarin, co Corsican/cos, cr Cree/cre, cs Czech/ces/cze/čeština, \
-    cu Church Slavic/chu, cv Chuvash/chv, cy Welsh/cym/wel/Cymraeg, da Danish/dan/dansk, de German/deu/ger/Deutsch, \
-    dv Dhivehi/div, dz Dzongkha/dzo, ee Ewe/ewe, el Greek/ell/gre/ελληνικά, en English/eng, eo Esperanto/epo, \
-    es Spanish/spa/español, et Estonian/est/eesti, eu Basque/eus/baq/euskara, fa Persian/fas/per/Farsi/فارسی, \
-    ff Fulah/ful, fi Finnish/fin/suomi, fil Filipino, fj Fijian/fij, fo Faroese/fao/føroyskt, \
-    fr French/fra/fre/français, fy Western Frisian/fry, ga Irish/gle/Gaeilge, gd Scottish Gaelic/gla, \
-    gl Galician/glg/galego, gn Guarani/grn, gsw Swiss German, gu Gujarati/guj/ગુજરાતી, gv Manx/glv, ha Hausa/hau, \
-    haw Hawaiian, he Hebrew/heb/עברית/iw, hi Hindi/hin/हिन्दी/हिंदी, ho Hiri Motu/hmo, hr Croatian/hrv/hrvatski, \
-    ht Haitian Creole/hat, hu Hungarian/hun/magyar, hy Armenian/hye/arm/հայերեն, hz Herero/her, ia Interlingua/ina, \
-    id Indonesian/ind/Bahasa Indonesia, ie Interlingue/ile, ig Igbo/ibo, ik Inupiaq/ipk, io Ido/ido, \
-    is Icelandic/isl/ice/íslenska, it Italian/ita/italiano, iu Inuktitut/iku, ja Japanese/jpn/日本語/jp, \
-    jv Javanese/jav, ka Georgian/kat/geo/ქართული, kg Kongo/kon, ki Kikuyu/kik, kj Kuanyama/kua, \
-    kk Kazakh/kaz/қазақ тілі, kl Kalaallisut/kal, km Khmer/khm/ខ្មែរ, kn Kannada/kan/ಕನ್ನಡ, ko Korean/kor/한국어, \
-    kr Kanuri/kau, ks Kashmiri/kas, ku Kurdish/kur, kv Komi/kom, kw Cornish/cor, ky Kirghiz/kir, la Latin/lat, \
-    lb Luxembourgish/ltz, lg Ganda/lug, li Limburgan/lim, ln Lingala/lin, lo Lao/lao/ລາວ, lt Lithuanian/lit/lietuvių, \
-    lu Luba-Katanga/lub, lv Latvian/lav/latviešu, mg Malagasy/mlg, mh Marshallese/mah, mi Maori/mri/mao, \
-    mk Macedonian/mkd/mac/македонски, ml Malayalam/mal/മലയാളം, mn Mongolian/mon/монгол, mr Marathi/mar/मराठी, \
-    ms Malay/msa/may/Bahasa Melayu, mt Maltese/mlt, my Burmese/mya/bur/မြန်မာ, na Nauru/nau, \
-    nb Norwegian Bokmål/nob/bokmål/norsk bokmål, nd North Ndebele/nde, nds Low German, ne Nepali/nep/नेपाली, \
-    ng Ndonga/ndo, nl Dutch/nld/dut/Nederlands, nn Norwegian Nynorsk/nno/nynorsk/norsk nynorsk, \
-    no Norwegian/nor/norsk, nr South Ndebele/nbl, nv Navajo/nav, ny Nyanja/nya, oc Occitan/oci, oj Ojibwa/oji, \
-    om Oromo/orm, or Oriya/ori, os Ossetian/oss, pa Punjabi/pan/ਪੰਜਾਬੀ, pi Pali/pli, pl Polish/pol/polski, \
-    ps Pashto/pus, pt Portuguese/por/português, qu Quechua/que, rm Romansh/roh, rn Rundi/run, \
-    ro Romanian/ron/rum/română, ru Russian/rus/русский, rw Kinyarwanda/kin, sa Sanskrit/san, sc Sardinian/srd, \
-    sd Sindhi/snd, se Northern Sami/sme, sg Sango/sag, sh Serbo-Croatian/hbs, si Sinhala/sin/සිංහල, \
-    sk Slovak/slk/slo/slovenčina, sl Slovenian/slv/slovenščina, sm Samoan/smo, sn Shona/sna, so Somali/som, \
-    sq Albanian/sqi/alb/shqip, sr Serbian/srp/srpski/српски, ss Swati/ssw, st Southern Sotho/sot, su Sundanese/sun, \
-    sv Swedish/swe/svenska, sw Swahili/swa/Kiswahili, ta Tamil/tam/தமிழ், te Telugu/tel/తెలుగు, tg Tajik/tgk, \
-    th Thai/tha/ไทย, ti Tigrinya/tir, tk Turkmen/tuk, tl Tagalog/tgl, tn Tswana/tsn, to Tonga/ton, \
-    tr Turkish/tur/Türkçe, ts Tsonga/tso, tt Tatar/tat, tw Twi/twi, ty Tahitian/tah, ug Uighur/uig, \
-    uk Ukrainian/ukr/українська, ur Urdu/urd/اردو, uz Uzbek/uzb/oʻzbek, ve Venda/ven, vi Vietnamese/vie/Tiếng Việt, \
-    vo Volapük/vol, wa Walloon/wln, wo Wolof/wol, xh Xhosa/xho, yi Yiddish/yid, yo Yoruba/yor, \
-    yue Cantonese/粤语/粵語/廣東話/zh yue, za Zhuang/zha, zh Chinese/zho/chi/中文/汉语/漢語, zu Zulu/zul, \
-    pt-BR Portuguese/Brazilian/Brazilian Portuguese/pt br/ptbr/pb/pob, pt-PT Portuguese/European Portuguese, \
-    fr-CA French/Canadian French, es-ES Spanish/Castilian/European Spanish, es-419 Spanish/Latin American Spanish, \
-    zh-TW Chinese/zh tw, zh-Hans Chinese/chs/chs eng/Simplified Chinese/简体/简体中文, \
-    zh-Hant Chinese/cht/cht eng/Traditional Chinese/繁體/繁体/繁體中文/繁体中文";
+    cmn Mandarin, cs Czech/ces/cze/čeština, cy Welsh/cym/wel/Cymraeg, da Danish/dan/dansk, de German/deu/ger/Deutsch, \
+    el Greek/ell/gre/ελληνικά, en English/eng, eo Esperanto/epo, es Spanish/spa/español, et Estonian/est/eesti, \
+    eu Basque/eus/baq/euskara, fa Persian/fas/per/Farsi/فارسی, fi Finnish/fin/suomi, fil Filipino, \
+    fo Faroese/fao/føroyskt, fr French/fra/fre/français, fy Western Frisian/fry, ga Irish/gle/Gaeilge, \
+    gd Scottish Gaelic/gla, gl Galician/glg/galego, gsw Swiss German, gu Gujarati/guj/ગુજરાતી, ha Hausa/hau, \
+    haw Hawaiian, he Hebrew/heb/עברית/iw, hi Hindi/hin/हिन्दी/हिंदी, hr Croatian/hrv/hrvatski, ht Haitian Creole/hat, \
+    hu Hungarian/hun/magyar, hy Armenian/hye/arm/հայերեն, id Indonesian/ind/Bahasa Indonesia, ig Igbo/ibo, \
+    is Icelandic/isl/ice/íslenska, it Italian/ita/italiano, ja Japanese/jpn/日本語/jp, jv Javanese/jav, \
+    ka Georgian/kat/geo/ქართული, kk Kazakh/kaz/қазақ тілі, km Khmer/khm/ខ្មែរ, kn Kannada/kan/ಕನ್ನಡ, ko Korean/kor/한국어, \
+    ku Kurdish/kur, ky Kyrgyz/kir, la Latin/lat, lb Luxembourgish/ltz, lo Lao/ລາວ, lt Lithuanian/lit/lietuvių, \
+    lv Latvian/lav/latviešu, mg Malagasy/mlg, mi Maori/mri/mao, mk Macedonian/mkd/mac/македонски, \
+    ml Malayalam/mal/മലയാളം, mn Mongolian/mon/монгол, mr Marathi/mar/मराठी, ms Malay/msa/may/Bahasa Melayu, \
+    mt Maltese/mlt, my Burmese/mya/bur/မြန်မာ, nb Norwegian Bokmål/nob/bokmål/norsk bokmål, nds Low German, \
+    ne Nepali/nep/नेपाली, nl Dutch/nld/dut/Nederlands, nn Norwegian Nynorsk/nno/nynorsk/norsk nynorsk, \
+    no Norwegian/nor/norsk, oc Occitan/oci, or Odia/ori, pa Punjabi/pan/ਪੰਜਾਬੀ, pl Polish/pol/polski, ps Pashto/pus, \
+    pt Portuguese/por/português, rm Romansh/roh, ro Romanian/ron/rum/română, ru Russian/rus/русский, \
+    rw Kinyarwanda/kin, sa Sanskrit/san, sd Sindhi/snd, se Northern Sami/sme, sh Serbo-Croatian/hbs, \
+    si Sinhala/sin/සිංහල, sk Slovak/slk/slo/slovenčina, sl Slovenian/slv/slovenščina, so Somali/som, \
+    sq Albanian/sqi/alb/shqip, sr Serbian/srp/srpski/српски, su Sundanese/sun, sv Swedish/swe/svenska, \
+    sw Swahili/swa/Kiswahili, ta Tamil/tam/தமிழ், te Telugu/tel/తెలుగు, tg Tajik/tgk, th Thai/tha/ไทย, tk Turkmen/tuk, \
+    tl Tagalog/tgl, tr Turkish/tur/Türkçe, tt Tatar/tat, ug Uyghur/uig, uk Ukrainian/ukr/українська, \
+    ur Urdu/urd/اردو, uz Uzbek/uzb/oʻzbek, vi Vietnamese/vie/Tiếng Việt, wo Wolof/wol, xh Xhosa/xho, yi Yiddish/yid, \
+    yo Yoruba/yor, yue Cantonese/zh yue/粤语/粵語/廣東話, zh Chinese/zho/chi/中文/汉语/漢語, zu Zulu/zul, \
+    en-GB English (UK)/English (United Kingdom)/British English, en-US English (US)/English (United States), \
+    es-419 Spanish (Latin America)/Latin American Spanish/español (Latinoamérica), \
+    es-ES Spanish (Spain)/Castilian/European Spanish/español (España), es-MX Spanish (Mexico)/español (México), \
+    fr-CA French (Canada)/Canadian French, pt-PT Portuguese (Portugal)/European Portuguese, \
+    pt-BR Portuguese (Brazil)/Brazilian/Brazilian Portuguese/português (Brasil)/ptbr/pb/pob, \
+    zh-Hans Chinese (Simplified)/Simplified Chinese/chs/chs eng/简体/简体中文/中文 简体, \
+    zh-Hant Chinese (Traditional)/Traditional Chinese/cht/cht eng/繁體/繁体/繁體中文/繁体中文/中文 繁體, \
+    zh-HK Chinese (Hong Kong), zh-TW Chinese (Taiwan)";
 
-/// Regions and scripts with their names; others are shown as their code. (Crates have ISO 3166's official names, such
-/// as "United Kingdom of Great Britain and Northern Ireland (the)".)
-const PLACES: &str = "\
-    419 Latin America/Latinoamérica/América Latina, AR Argentina, AT Austria, AU Australia, BE Belgium, \
-    BR Brazil/Brasil, CA Canada, CH Switzerland, CL Chile, CN China, CO Colombia, DE Germany, ES Spain/España, \
-    FR France, GB United Kingdom, HK Hong Kong, IE Ireland, IN India, IT Italy, LU Luxembourg, MO Macao, \
-    MX Mexico/México, NL Netherlands, NZ New Zealand, PE Peru, PT Portugal, RS Serbia, SG Singapore, TW Taiwan, \
-    US United States, ZA South Africa, Cyrl Cyrillic, Hans Simplified, Hant Traditional, Latn Latin";
+/// Marks that distinguish subtitles of one language, each with its label first. Those of the last row say nothing; its
+/// empty name is that of numbers.
+const MARKS: &str = "captions/cc, forced/foreign, hearing impaired/sdh/hoh, /default/sub/subs/subtitle/subtitles/utf";
 
-/// Marks that distinguish subtitles of one language, with their labels. `default` and the like say nothing.
-const MARKS: &str = "cc captions, default default/sub/subs/subtitle/subtitles/utf, forced forced/foreign, \
-    sdh hearing impaired/hi/hoh";
+/// What one word says, or several.
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    /// Its BCP 47 tag and English name.
+    Language(String, String),
+    /// `hi`: hearing impaired, or Hindi if there is no other language.
+    Hi,
+    /// Its label.
+    Mark(&'static str),
+    /// Anything else, at this place in the text.
+    Other(Range<usize>),
+}
 
-/// The rows of a table by their codes and names.
-type Table = LazyLock<HashMap<String, (&'static str, &'static str)>>;
-static LANGUAGES_BY_WORD: Table = LazyLock::new(|| by_word(LANGUAGES));
-static PLACES_BY_WORD: Table = LazyLock::new(|| by_word(PLACES));
-static MARKS_BY_WORD: Table = LazyLock::new(|| by_word(MARKS));
-
-fn by_word(table: &'static str) -> HashMap<String, (&'static str, &'static str)> {
-    let mut by_word = HashMap::new();
-    for (code, names) in table.split(", ").filter_map(|row| row.split_once(' ')) {
-        let name = names.split('/').next().unwrap_or(names);
-        for word in once(code).chain(names.split('/')) {
-            by_word.entry(plain(word)).or_insert((code, name));
+impl Part {
+    /// Tag and name of the language that it can be.
+    fn language(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Language(tag, name) => Some((tag, name)),
+            Self::Hi => Some(("hi", "Hindi")),
+            _ => None,
         }
     }
-    by_word
 }
+
+/// What the words of the tables say.
+static KNOWN: LazyLock<HashMap<String, Part>> = LazyLock::new(|| {
+    let rows = LANGUAGES.split(", ").filter_map(|row| row.split_once(' '));
+    let languages = rows.flat_map(|(tag, names)| {
+        let name = names.split('/').next().unwrap_or(names);
+        let part = Part::Language(tag.to_owned(), name.to_owned());
+        once(tag).chain(names.split('/')).map(move |word| (word, part.clone()))
+    });
+    let marks = MARKS.split(", ").flat_map(|names| {
+        let label = names.split('/').next().unwrap_or(names);
+        names.split('/').map(move |word| (word, Part::Mark(label)))
+    });
+    let all = languages.chain(marks).chain(once(("hi", Part::Hi)));
+    let key = |word| words(word).iter().map(|(_, word)| &word[1..]).collect::<Vec<_>>().join(" ");
+    all.map(|(word, part)| (key(word), part)).collect()
+});
 
 /// The labels of a film's subtitles, no two the same: the second "English" is "English 2".
 pub fn labels<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<Label> {
@@ -118,7 +126,7 @@ pub fn labels<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<Label> {
 pub fn language(stem: &[u8]) -> String {
     let parts = parts(&String::from_utf8_lossy(stem));
     let end = parts.rsplit(|part| matches!(part, Part::Other(_))).next().unwrap_or_default();
-    spoken(end).map_or("und".to_owned(), |at| end[at].tag().to_owned())
+    spoken(end).and_then(|at| end[at].language()).map_or("und", |(tag, _)| tag).to_owned()
 }
 
 /// Whether all of `text` is languages, marks and numbers.
@@ -138,141 +146,97 @@ fn label(tag: &str) -> Label {
     let mut details: Vec<&str> = Vec::new();
     for part in &parts {
         let detail = match part {
-            Part::Language(other) => name(other),
+            Part::Language(_, name) => name,
             Part::Hi => "hearing impaired",
-            Part::Mark(mark) => mark,
-            Part::Other(run) => &tag[run.clone()],
+            Part::Mark(label) => label,
+            Part::Other(at) => &tag[at.clone()],
         };
-        if detail != "default" && !details.contains(&detail) {
+        if !detail.is_empty() && !details.contains(&detail) {
             details.push(detail);
         }
     }
-    let with = |name: &str, details: &[&str]| match details {
-        [] => name.to_owned(),
-        details => format!("{name} ({})", details.join(", ")),
-    };
-    match &language {
-        Some(language) => {
-            let lang = language.tag();
-            let place = |code| PLACES_BY_WORD.get(&plain(code)).map_or(code, |(_, name)| name);
-            let all: Vec<&str> = lang.split('-').skip(1).map(place).chain(details.iter().copied()).collect();
-            Label { lang: lang.to_owned(), label: with(name(lang), &all), details: details.join(", ") }
-        }
-        None => {
-            let (name, details) = details.split_first().unwrap_or((&"Subtitles", &[]));
-            Label { lang: "und".into(), label: with(name, details), details: String::new() }
-        }
-    }
+    let details = details.join(", ");
+    let (lang, name) = language.as_ref().and_then(Part::language).unwrap_or(("und", "Subtitles"));
+    Label { lang: lang.to_owned(), label: with_details(name, &details), details }
 }
 
-/// The English name of a tag's language.
-fn name(tag: &str) -> &str {
-    let language = tag.split('-').next().unwrap_or(tag);
-    LANGUAGES_BY_WORD.get(language).map_or(language, |(_, name)| name)
-}
-
-/// What one word says, or several.
-#[derive(Debug, PartialEq)]
-enum Part {
-    /// Its BCP 47 tag.
-    Language(String),
-    /// `hi`: hearing impaired, or Hindi if there is no other language.
-    Hi,
-    /// Its label; a number is like `default`.
-    Mark(&'static str),
-    /// Anything else, at this place in the text.
-    Other(Range<usize>),
-}
-
-impl Part {
-    fn of(word: &str) -> Option<Self> {
-        let mark = || MARKS_BY_WORD.get(word).map(|(_, label)| Self::Mark(label));
-        let language = || LANGUAGES_BY_WORD.get(word).map(|(tag, _)| Self::Language((*tag).to_owned()));
-        if word == "hi" { Some(Self::Hi) } else { mark().or_else(language) }
-    }
-
-    fn tag(&self) -> &str {
-        if let Self::Language(tag) = self { tag } else { "hi" }
+/// "English (forced)"; for "English (US)", it is "English (US, forced)".
+fn with_details(name: &str, details: &str) -> String {
+    match name.strip_suffix(')') {
+        _ if details.is_empty() => name.to_owned(),
+        Some(open) => format!("{open}, {details})"),
+        None => format!("{name} ({details})"),
     }
 }
 
 /// Which of the parts is the language. Of several it is the last, since words before it may belong to a title.
 fn spoken(parts: &[Part]) -> Option<usize> {
-    let last = parts.iter().rposition(|part| matches!(part, Part::Language(_)));
+    let last = parts.iter().rposition(|part| matches!(part, Part::Language(..)));
     last.or_else(|| parts.iter().position(|part| *part == Part::Hi))
 }
 
+/// The parts of `text`. Of the words that can be read together the most are, up to three: `swiss german`, not `german`.
 fn parts(text: &str) -> Vec<Part> {
     let words = words(text);
-    let plain: Vec<String> = words.iter().map(|word| plain(&text[word.clone()])).collect();
     let mut parts: Vec<Part> = Vec::new();
-    let (mut at, mut end) = (0, 0);
-    while at < words.len() {
-        let gap = &text[end..words[at].start];
-        let is_number = plain[at].bytes().all(|b| b.is_ascii_digit());
-        let (count, part) = if let Some(Part::Language(tag)) = parts.last()
-            && let Some((count, longer)) = longest(&plain[at..], |word| lengthened(tag, word, gap))
-        {
-            parts.pop();
-            (count, Part::Language(longer))
-        } else if let Some(known) = longest(&plain[at..], Part::of) {
-            known
-        } else if is_number && !matches!(parts.last(), Some(Part::Other(_))) {
-            (1, Part::Mark("default"))
-        } else {
-            // `en2`, `utf8`.
-            let numbered = Part::of(plain[at].trim_end_matches(|c: char| c.is_ascii_digit()));
-            (1, numbered.unwrap_or(Part::Other(words[at].clone())))
-        };
+    let mut rest = &words[..];
+    while let [(at, _), ..] = rest {
+        let joined = |count| rest[..count].iter().map(|(_, word)| &**word).collect::<String>();
+        let read = |count| Some((count, part(&joined(count)[1..])?));
+        let read = (1..=rest.len().min(3)).rev().find_map(read);
+        let (count, part) = read.unwrap_or((1, Part::Other(at.clone())));
         match (parts.last_mut(), part) {
-            (Some(Part::Other(run)), Part::Other(word)) => run.end = word.end,
+            // `Part 2` is one text.
+            (Some(Part::Other(run)), Part::Other(_) | Part::Mark("")) => run.end = at.end,
             (_, part) => parts.push(part),
         }
-        at += count;
-        end = words[at - 1].end;
+        rest = &rest[count..];
     }
     parts
 }
 
-/// The most words at the start that say something together, `swiss-german` and not `german`, and what.
-fn longest<T>(words: &[String], meaning: impl Fn(&str) -> Option<T>) -> Option<(usize, T)> {
-    (1..=words.len().min(3)).rev().find_map(|count| Some((count, meaning(&words[..count].join("-"))?)))
+/// What `words` say together: those of the tables, also with a number after them (`en2`), or those of a language and its
+/// script or region.
+fn part(words: &str) -> Option<Part> {
+    let known = |words: &str| KNOWN.get(&words.replace('-', " ")).cloned();
+    let numbered = || known(words.trim_end_matches(|c: char| c.is_ascii_digit()));
+    known(words).or_else(numbered).or_else(|| {
+        let (language, subtag) = words.rsplit_once('-')?;
+        let language = part(language)?;
+        let (tag, name) = language.language()?;
+        let is_letters = subtag.bytes().all(|b| b.is_ascii_lowercase());
+        let subtag = match (subtag, KNOWN.get(subtag)) {
+            // Not any four letters: `Peru` isn't a script.
+            ("arab" | "cyrl" | "deva" | "guru" | "hans" | "hant" | "latn", _) => {
+                subtag[..1].to_uppercase() + &subtag[1..]
+            }
+            (_, None | Some(Part::Language(..))) if subtag.len() == 2 && is_letters => subtag.to_ascii_uppercase(),
+            _ if subtag.len() == 3 && subtag.bytes().all(|b| b.is_ascii_digit()) => subtag.to_owned(),
+            _ => return None,
+        };
+        // A region is the last.
+        let can_follow = tag.split('-').skip(1).all(|before| before.len() == 4 && subtag.len() < 4);
+        let tag = format!("{tag}-{subtag}");
+        let unnamed = || Part::Language(tag.clone(), with_details(name, &subtag));
+        can_follow.then(|| known(&tag.to_lowercase()).unwrap_or_else(unnamed))
+    })
 }
 
-/// The language tag with the script or region `word`, if it can follow.
-fn lengthened(tag: &str, word: &str, gap: &str) -> Option<String> {
-    // In `it.de`, the second is a language.
-    let is_joined = gap.contains(['-', '_', '(', '[']);
-    if MARKS_BY_WORD.contains_key(word) || (!is_joined && LANGUAGES_BY_WORD.contains_key(word)) {
-        return None;
-    }
-    let is_code = is_joined && word.len() == 2 && word.bytes().all(|b| b.is_ascii_lowercase());
-    let unnamed = || is_code.then(|| word.to_ascii_uppercase());
-    let subtag = PLACES_BY_WORD.get(word).map(|(code, _)| (*code).to_owned()).or_else(unnamed)?;
-    let follows = tag.split('-').skip(1).all(|before| before.len() == 4 && subtag.len() < 4);
-    follows.then(|| format!("{tag}-{subtag}"))
-}
-
-/// Where the words are.
-fn words(text: &str) -> Vec<Range<usize>> {
-    let mut start = 0;
+/// The words of `text`: where they are, and how they are compared, without case and accents. They begin with a hyphen
+/// where they may be the script or region of the word before, or else with a blank: in `it.de`, `de` is a language.
+fn words(text: &str) -> Vec<(Range<usize>, String)> {
     let mut words = Vec::new();
-    for piece in text.split_inclusive(is_separator) {
-        let word = piece.trim_end_matches(is_separator);
-        if !word.is_empty() {
-            words.push(start..start + word.len());
-        }
-        start += piece.len();
+    let mut end = 0;
+    while let Some(gap) = text[end..].find(|c| !is_separator(c)) {
+        let start = end + gap;
+        let hyphen = if text[end..start].contains(['-', '_', '(', '[']) { '-' } else { ' ' };
+        end = text[start..].find(is_separator).map_or(text.len(), |length| start + length);
+        let lower = text[start..end].to_lowercase();
+        let letters = DecomposingNormalizerBorrowed::new_nfd().normalize(&lower);
+        let letters = letters.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c));
+        words.push((start..end, once(hyphen).chain(letters).collect()));
     }
     words
-}
-
-/// `text` as it is compared: without case and accents, and with `-` between words.
-fn plain(text: &str) -> String {
-    let text = text.to_lowercase();
-    let letters = DecomposingNormalizerBorrowed::new_nfd().normalize(&text);
-    let letters = letters.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c));
-    letters.map(|c| if is_separator(c) { '-' } else { c }).collect()
 }
 
 #[cfg(test)]
