@@ -39,7 +39,7 @@ pub struct Video {
     pub is_folder: bool,
     /// The path of its poster: `film.jpg` beside `film.mp4`, or its folder's `poster.jpg`.
     pub poster: Option<Vec<u8>>,
-    /// Its subtitles, in natural order.
+    /// Its subtitles, in the order of their tags.
     pub subtitles: Vec<Sidecar>,
 }
 

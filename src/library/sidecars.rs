@@ -15,20 +15,18 @@ pub fn is_for_subtitles(folder: &[u8]) -> bool {
 }
 
 /// The subtitles of each film, by the film's stem. Their paths begin at the folder of the films.
-pub fn sidecars_by_stem(
-    folder: &[u8],
-    films: &Films<'_>,
-    mut subtitles: Vec<Vec<u8>>,
-) -> HashMap<Vec<u8>, Vec<Sidecar>> {
-    // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
-    subtitles.sort_by_cached_key(|name| Kind::rank(name));
-    let mut subtitles = order::sort(subtitles, |name| stem(name), |name| stem(name));
-    subtitles.dedup_by(|next, kept| stem(next) == stem(kept));
+pub fn sidecars_by_stem(folder: &[u8], films: &Films<'_>, subtitles: Vec<Vec<u8>>) -> HashMap<Vec<u8>, Vec<Sidecar>> {
     let mut by_stem: HashMap<Vec<u8>, Vec<Sidecar>> = HashMap::new();
     for path in subtitles {
         if let Some((film, tag)) = films.of(&path) {
             by_stem.entry(film.to_vec()).or_default().push(Sidecar { name: join(folder, &path), tag });
         }
+    }
+    for tracks in by_stem.values_mut() {
+        // `film.en.srt` beside `film.en.vtt` has the same URL; the WebVTT comes first, and counts.
+        tracks.sort_by_cached_key(|track| (stem(&track.name).to_vec(), Kind::rank(&track.name)));
+        tracks.dedup_by(|next, kept| stem(&next.name) == stem(&kept.name));
+        *tracks = order::sort(std::mem::take(tracks), |track| track.tag.as_bytes(), |track| &track.name);
     }
     by_stem
 }

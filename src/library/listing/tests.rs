@@ -181,7 +181,7 @@ fn posters_and_subtitles_are_found_beside_the_film() {
     let got: Vec<_> = listing.videos.iter().map(shown).collect();
     let want = [
         "bare.mp4 -",
-        "film.mp4 film.jpg film.srt= film.en.vtt=en film.pt-BR.forced.SRT=pt-BR.forced Subs/film.fr.srt=fr",
+        "film.mp4 film.jpg film.srt= film.en.vtt=en Subs/film.fr.srt=fr film.pt-BR.forced.SRT=pt-BR.forced",
         "film.two.mkv - film.two.en.srt=en",
     ];
     assert_eq!(got, want);
@@ -239,10 +239,10 @@ fn subtitles_are_found_in_subs_and_in_the_films_folder_there() {
         });
         (subtitles.collect::<Vec<_>>().join(", "), names(&listing).0.join(", "))
     };
-    let one = "Film.mp4 Film.en.srt=en, Film.mp4 SUBTITLES/2_English.srt=2_English, \
-               Film.mp4 SUBTITLES/3_French.srt=3_French";
+    let one = "Film.mp4 SUBTITLES/2_English.srt=2_English, Film.mp4 SUBTITLES/3_French.srt=3_French, \
+               Film.mp4 Film.en.srt=en";
     assert_eq!(listed("one"), (one.into(), String::new()));
-    let two = "A.mp4 Subs/a.en.srt=en, B.mp4 Sub/B/de.srt=de, B.mp4 Subs/b/2_English.srt=2_English";
+    let two = "A.mp4 Subs/a.en.srt=en, B.mp4 Subs/b/2_English.srt=2_English, B.mp4 Sub/B/de.srt=de";
     assert_eq!(listed("two"), (two.into(), String::new()));
     let more = ("A.mp4 subs/A/en.srt=en".into(), "more/sub, more/Subtitle".into());
     assert_eq!(listed("more"), more, "a folder with videos is listed");
