@@ -8,7 +8,7 @@ pub mod gallery;
 pub mod text;
 pub mod watch;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use percent_encoding::PercentEncode;
@@ -22,7 +22,7 @@ use text::Text;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The text of a page.
 fn render(page: &impl Template) -> String {
@@ -57,6 +57,9 @@ struct Card<'l> {
     title: Text<'l>,
     poster: Option<PercentEncode<'l>>,
     facts: String,
+    /// For sorting: the size, and the time in seconds since 1970.
+    size: u64,
+    time: i64,
 }
 
 impl<'l> Card<'l> {
@@ -70,12 +73,19 @@ impl<'l> Card<'l> {
             title: Text(video.title()),
             poster: video.poster.as_deref().map(encode),
             facts,
+            size: if video.is_folder { 0 } else { video.size },
+            time: seconds(video.modified),
         }
     }
 
     fn of_folder(folder: &'l Folder) -> Self {
+        let facts = match folder {
+            Folder { videos: 0, .. } => String::new(),
+            Folder { videos, has_more: true, .. } => format!("{videos}+ videos"),
+            Folder { videos, .. } => count(*videos, "video"),
+        };
         let (path, title) = (encode(&folder.name), Text(base(&folder.name)));
-        Self { path, title, poster: folder.poster.as_deref().map(encode), facts: String::new() }
+        Self { path, title, poster: folder.poster.as_deref().map(encode), facts, size: 0, time: 0 }
     }
 
     /// The first letter, for a picture where there is no poster.
@@ -122,6 +132,15 @@ fn day(time: SystemTime) -> String {
     format!("{day} {} {year}", MONTHS[month as usize - 1])
 }
 
+/// The whole seconds from 1970 to a time; negative before.
+fn seconds(time: SystemTime) -> i64 {
+    let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => whole(after),
+        Err(before) => -whole(before.duration()),
+    }
+}
+
 /// A number with its noun.
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -130,7 +149,6 @@ fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn a_size_has_a_unit_and_few_digits() {

@@ -99,6 +99,8 @@ impl Site {
             b"/health" => made("text/plain; charset=utf-8", *b"ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head),
             b"/api/videos" => self.api(head),
+            // Where browsers look without being told.
+            b"/favicon.ico" | b"/apple-touch-icon.png" => asset(&target.path[1..], head),
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
@@ -109,8 +111,7 @@ impl Site {
                 } else if let Some(name) = below(b"/subtitles/") {
                     self.subtitles(name, head, now)
                 } else {
-                    let asset = below(b"/assets/").and_then(|name| assets::response(name, head));
-                    asset.unwrap_or_else(|| Response::text(404, "There is no page at this URL."))
+                    asset(below(b"/assets/").unwrap_or_default(), head)
                 }
             }
         }
@@ -159,6 +160,11 @@ impl Site {
             log::warn!("\"{}\" {what}{before}", name.escape_ascii());
         });
     }
+}
+
+/// One of the pages' own files, or 404.
+fn asset(name: &[u8], head: &Head<'_>) -> Response {
+    assets::response(name, head).unwrap_or_else(|| Response::text(404, "There is no page at this URL."))
 }
 
 /// A response made for one request; caches must not keep it.

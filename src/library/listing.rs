@@ -69,6 +69,10 @@ pub struct Folder {
     pub name: Vec<u8>,
     /// The path of its picture, such as the `poster.jpg` in it.
     pub poster: Option<Vec<u8>>,
+    /// How many videos a short look found below it.
+    pub videos: usize,
+    /// Whether the look ended at a limit, so that there may be more of them.
+    pub has_more: bool,
 }
 
 /// A listing. Folders and videos are in the order that a person expects: whatever the case, and 2 before 10.

@@ -16,6 +16,10 @@ const ASSETS: &[(&str, &[u8])] = &[
     ("player.css", include_bytes!("assets/player.css")),
     ("player.js", include_bytes!("assets/player.js")),
     ("store.js", include_bytes!("assets/store.js")),
+    ("search.js", include_bytes!("assets/search.js")),
+    ("manifest.webmanifest", include_bytes!("assets/manifest.webmanifest")),
+    ("favicon.ico", include_bytes!("assets/favicon.ico")),
+    ("apple-touch-icon.png", include_bytes!("assets/apple-touch-icon.png")),
     ("icon.svg", include_bytes!("assets/icon.svg")),
 ];
 

@@ -50,6 +50,11 @@ impl<'l> Gallery<'l> {
         counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun))
     }
 
+    /// Whether there are too many cards for a browser to lay out all at once.
+    fn is_long(&self) -> bool {
+        self.folders.len().max(self.videos.len()) > 400
+    }
+
     fn is_empty(&self) -> bool {
         self.folders.is_empty() && self.videos.is_empty()
     }
@@ -59,7 +64,7 @@ impl<'l> Gallery<'l> {
 mod tests {
     use super::*;
     use crate::library::listing::Sidecar;
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     fn video(name: &[u8]) -> Video {
         Video {
@@ -72,6 +77,10 @@ mod tests {
         }
     }
 
+    fn folder(name: &[u8], videos: usize, has_more: bool) -> Folder {
+        Folder { name: name.to_vec(), poster: None, videos, has_more }
+    }
+
     fn listing(videos: Vec<Video>) -> Listing {
         Listing { videos, ..Listing::default() }
     }
@@ -82,7 +91,7 @@ mod tests {
         let film = Video { poster: Some(b"a/film 1.jpg".to_vec()), subtitles, ..video(b"a/film 1.mp4") };
         let page = page(b"", &listing(vec![film, video("\u{e9}t\u{e9}.mp4".as_bytes()), video(b"...mp4")]));
         for want in [
-            "<li><a href=\"/watch/a/film%201.mp4\"><img src=\"/video/a/film%201.jpg\" alt=\"\" loading=lazy>\
+            "<li data-s=1500000 data-t=0><a href=\"/watch/a/film%201.mp4\"><img src=\"/video/a/film%201.jpg\" alt=\"\" loading=lazy>\
              <b>film 1</b><small>1.5 MB \u{b7} 1 Jan 1970 \u{b7} CC</small></a>",
             " aria-hidden=true>\u{c9}</i><b>\u{e9}t\u{e9}</b>",
             " aria-hidden=true>\u{25b6}</i>",
@@ -92,9 +101,33 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_tells_its_number_of_videos_as_far_as_it_is_known() {
+        let rows = [
+            (1, false, "<b>b</b><small>1 video</small>"),
+            (12, false, "<b>b</b><small>12 videos</small>"),
+            (999, true, "<b>b</b><small>999+ videos</small>"),
+            (0, true, "<b>b</b></span>"),
+        ];
+        for (videos, has_more, want) in rows {
+            let page = page(b"", &Listing { folders: vec![folder(b"a/b", videos, has_more)], ..Listing::default() });
+            assert!(page.contains(want), "{want} in {page}");
+        }
+    }
+
+    #[test]
+    fn a_card_has_what_it_is_sorted_by() {
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(5);
+        let stream = Video { is_folder: true, ..video(b"b/film.m3u8") };
+        let page = page(b"", &listing(vec![Video { size: 7, modified: before, ..video(b"a.mp4") }, stream]));
+        for want in ["<li data-s=7 data-t=-5><a href=\"/watch/a.mp4\">", "<li data-s=0 data-t=0><a href=\"/watch/b"] {
+            assert!(page.contains(want), "{want} in {page}");
+        }
+    }
+
+    #[test]
     fn breadcrumbs_lead_back_to_every_folder_above() {
         assert!(!page(b"", &Listing::default()).contains("<nav"));
-        let want = "<ol><li><a href=\"/\">All videos</a>\n<li><a href=\"/?path=a%20b\"><bdi>a b</bdi></a>\
+        let want = "<ol><li><a href=\"/\"><bdi>All videos</bdi></a>\n<li><a href=\"/?path=a%20b\"><bdi>a b</bdi></a>\
                     <li><a href=\"/?path=a%20b/c\"><bdi>c</bdi></a>\n<li aria-current=page><bdi>&#60;d&#62;</bdi></ol>";
         let page = page(b"a b/c/<d>", &Listing::default());
         assert!(page.contains(want), "{page}");
@@ -106,10 +139,7 @@ mod tests {
             [&b"<script>x</script>"[..], b"\" onload=\"x", b"' x='", b"a\nb", b"\xff<b>", "\u{202e}<i>".as_bytes()]
         {
             let inside = [name, b"/", name, b".mp4"].concat();
-            let found = Listing {
-                folders: vec![Folder { name: inside.clone(), poster: None }],
-                ..listing(vec![video(&inside)])
-            };
+            let found = Listing { folders: vec![folder(&inside, 1, false)], ..listing(vec![video(&inside)]) };
             let page = page(name, &found);
             for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
                 assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));

@@ -118,6 +118,11 @@ mod tests {
             ("/assets/gallery.js", 200),
             ("/assets/player.js", 200),
             ("/assets/icon.svg", 200),
+            ("/assets/search.js", 200),
+            ("/assets/manifest.webmanifest", 200),
+            ("/favicon.ico", 200),
+            ("/apple-touch-icon.png", 200),
+            ("/style.css", 404),
             ("/assets/../style.css", 404),
             ("/assets/", 404),
             ("//", 404),
@@ -144,6 +149,24 @@ mod tests {
             let Body::Bytes(html) = &response.body else { panic!("{target} has no body") };
             let html = String::from_utf8(html.to_vec()).unwrap();
             assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("<script>"), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_icons_have_their_types_and_are_revalidated() {
+        let place = Place::new();
+        for (target, start, content_type) in [
+            ("/favicon.ico", &b"\0\0\x01\0"[..], "image/x-icon"),
+            ("/apple-touch-icon.png", b"\x89PNG", "image/png"),
+            ("/assets/manifest.webmanifest", b"{", "application/manifest+json"),
+        ] {
+            let response = place.get(target, "");
+            let Body::Bytes(bytes) = &response.body else { panic!("{target} has no body") };
+            assert!(bytes.starts_with(start), "{target}");
+            assert_eq!(response.field("content-type"), Some(content_type));
+            assert_eq!(response.field("cache-control"), Some("no-cache"), "{target}");
+            let etag = response.field("etag").unwrap();
+            assert_eq!(place.get(target, &format!("If-None-Match: {etag}\r\n")).status.0, 304, "{target}");
         }
     }
 

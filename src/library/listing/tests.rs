@@ -143,6 +143,25 @@ fn a_folder_without_a_video_below_it_is_not_listed() {
 }
 
 #[test]
+fn a_folder_tells_how_many_videos_are_below_it() {
+    let rows = [
+        ("a/1.mp4|a/b/2.mkv|a/b/c/3.ts|a/notes.txt|a/.hidden.mp4|a/@eaDir/x.mp4", (3, false)),
+        ("a/film.m3u8|a/0.ts|a/1.ts|a/trailer.mp4|a/film.mpd", (2, false)),
+        ("a/master.m3u8|a/low/list.m3u8|a/low/0.ts|a/high/list.m3u8|a/high/0.ts", (1, false)),
+        ("a/one/film.m3u8|a/one/0.ts|a/two/film.mpd", (2, false)),
+    ];
+    for (files, want) in rows {
+        let place = Place::new(files);
+        let folder = place.library().list(b"").unwrap().folders.remove(0);
+        assert_eq!((folder.videos, folder.has_more), want, "{files}");
+    }
+    let place = Place::new("a/b/film.mp4");
+    (0..2000).for_each(|number| place.write(format!("a/{number}.mp4").as_bytes(), ""));
+    let folder = place.library().list(b"").unwrap().folders.remove(0);
+    assert_eq!((folder.videos, folder.has_more), (999, true), "the look ends after 1000 entries, one of them b");
+}
+
+#[test]
 fn folders_and_videos_are_in_natural_order() {
     let place = Place::new(
         "Episode 10.mp4|episode 2.mp4|Episode 1.mp4|Film 2.mp4|Film.mp4|film.mkv|S1E9.mp4|S01E10.mp4|\
@@ -185,7 +204,10 @@ fn posters_and_subtitles_are_found_beside_the_film() {
         "film.two.mkv - film.two.en.srt=en",
     ];
     assert_eq!(got, want);
-    assert_eq!(listing.folders, [Folder { name: b"show".to_vec(), poster: Some(b"show/poster.jpg".to_vec()) }]);
+    assert_eq!(
+        listing.folders,
+        [Folder { name: b"show".to_vec(), poster: Some(b"show/poster.jpg".to_vec()), videos: 2, has_more: false }]
+    );
     let show: Vec<_> = place.library().list(b"show").unwrap().videos.iter().map(shown).collect();
     assert_eq!(show, ["show/e1.mp4 show/e1.webp", "show/e2.mp4 show/poster.jpg"]);
 }

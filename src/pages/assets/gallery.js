@@ -1,20 +1,31 @@
-// The gallery: progress bars, the "Continue watching" row, and the filter. Progress is stored in this browser only, by
-// player.js.
-import { films, forget as forgetFilm } from './store.js';
+// The gallery: the viewer's progress, the order of the videos, the shape of posters, and the position after a film.
+// Progress is stored in this browser only, by player.js.
+import { films, forget as forgetFilm, read, tab, write } from './store.js';
+
+// ---- Progress.
+
+function element(name, text, className = '') {
+  const made = document.createElement(name);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
 
 function bar({ at, of }) {
-  const progress = document.createElement('progress');
+  const progress = element('progress', '', 'own');
   progress.max = of;
   progress.value = at;
   progress.ariaLabel = `${Math.round((100 * at) / of)} % watched`;
   return progress;
 }
 
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+function duration(seconds) {
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  const hours = Math.floor(minutes / 60);
+  return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
 }
+
+const isBegun = ({ at, of, done }) => !done && at > 2 && of > 0;
 
 // A card like the server's, for a film in any folder.
 function card(address, film) {
@@ -28,19 +39,19 @@ function card(address, film) {
     picture.src = film.poster;
     picture.alt = '';
   } else if (!picture) {
-    picture = element('i', [...film.title].find((c) => /[\p{L}\p{N}]/u.test(c))?.toUpperCase() ?? '▶');
-    picture.className = `h${film.title.length % 24}`;
+    const title = String(film.title);
+    picture = element('i', [...title].find((c) => /[\p{L}\p{N}]/u.test(c))?.toUpperCase() ?? '▶', `h${title.length % 24}`);
     picture.ariaHidden = 'true';
   }
-  const left = Math.max(1, Math.round((film.of - film.at) / 60));
-  link.append(picture, element('b', film.title), element('small', `${left} min left`), bar(film));
-  const forget = document.createElement('button');
-  forget.className = 'forget';
+  const state = isBegun(film) ? `${duration(film.of - film.at)} left` : film.next ? 'Up next' : 'Begun';
+  link.append(picture, element('b', film.title), element('small', state));
+  if (isBegun(film)) link.append(bar(film));
+  const forget = element('button', '', 'forget');
   forget.ariaLabel = `Remove ${film.title}`;
   forget.onclick = () => {
     forgetFilm(address);
     draw();
-    document.querySelector('#continue:not([hidden]) a, #filter').focus();
+    document.querySelector('#continue:not([hidden]) a, #search').focus();
   };
   item.append(link, forget);
   return item;
@@ -48,59 +59,102 @@ function card(address, film) {
 
 function draw() {
   const seen = films();
-  document.querySelectorAll('progress').forEach((old) => old.remove());
+  document.querySelectorAll('.own').forEach((old) => old.remove());
   if (Object.keys(seen).length) {
     for (const link of document.querySelectorAll('.listed .cards a')) {
       const film = seen[link.getAttribute('href')];
-      if (film) link.append(bar(film));
+      if (film?.of > 0) link.querySelector('small').prepend(element('span', `${duration(film.of)} · `, 'own'));
+      if (film?.done) link.append(element('span', 'Watched', 'own mark'));
+      else if (film && isBegun(film)) link.append(bar(film));
     }
   }
   const row = document.getElementById('continue');
-  const below = Object.entries(seen).filter(([address]) => address.startsWith(row.dataset.below));
-  const latest = below.sort(([, one], [, other]) => other.when - one.when).slice(0, 6);
+  const isDue = ([address, { at, done, next }]) => address.startsWith(row.dataset.below) && !done && (next || at > 2);
+  const latest = Object.entries(seen).filter(isDue).sort(([, one], [, other]) => other.when - one.when).slice(0, 6);
   row.hidden = !latest.length;
-  row.querySelector('ul').replaceChildren(...latest.map(([address, film]) => card(address, film)));
+  row.querySelector('ul').replaceChildren(...latest.map((film) => card(...film)));
 }
 
-const box = document.getElementById('filter');
-const items = [...document.querySelectorAll('.listed li')];
-const cards = items.map((item) => [item, fold(item.querySelector('b').textContent)]);
+// ---- Order.
 
-// So that "ete" matches "Été".
-function fold(text) {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+const videos = document.getElementById('videos');
+const sort = document.getElementById('sort');
+const byName = [...(videos?.children ?? [])];
+
+function arrange() {
+  const field = { newest: 't', largest: 's' }[sort.value];
+  const order = field ? [...byName].sort((one, other) => other.dataset[field] - one.dataset[field]) : byName;
+  for (const item of order) videos.append(item);
 }
 
-function filter() {
-  const words = fold(box.value).split(/\s+/).filter(Boolean);
-  let found = 0;
-  for (const [item, name] of cards) {
-    const hit = words.every((word) => name.includes(word));
-    if (item.hidden === hit) item.hidden = !hit;
-    found += hit;
-  }
-  for (const section of document.querySelectorAll('.listed')) {
-    section.hidden = !section.querySelector('li:not([hidden])');
-  }
-  document.getElementById('nothing').hidden = found > 0 || !words.length;
-  document.getElementById('found').textContent = words.length ? `${found} found` : '';
+if (sort) {
+  sort.parentElement.hidden = false;
+  sort.value = read('filmstrip.sort', 'name');
+  if (sort.selectedIndex < 1) sort.value = 'name';
+  else arrange();
+  sort.addEventListener('change', () => {
+    write('filmstrip.sort', sort.value);
+    arrange();
+  });
 }
 
-box.addEventListener('input', filter);
-box.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') {
-    box.value = '';
-    filter();
+// ---- Posters are shown whole. Where most are upright, so are all cards; one of another shape gets a blurred fill.
+
+const posters = videos ? [...videos.getElementsByTagName('img')] : [];
+let [loaded, upright, decided] = [0, 0, false];
+
+function fill(picture) {
+  const shape = picture.closest('.upright') ? 2 / 3 : 16 / 9;
+  const ratio = picture.naturalWidth / picture.naturalHeight / shape;
+  if (picture.parentElement.matches('.fit') || (ratio > 0.93 && ratio < 1.07)) return;
+  const box = element('span', '', 'fit');
+  box.style.backgroundImage = `url("${picture.src}")`;
+  picture.replaceWith(box);
+  box.append(picture);
+}
+
+function measure(picture) {
+  if (!picture.naturalWidth) return;
+  if (!decided && videos?.contains(picture)) {
+    loaded += 1;
+    upright += picture.naturalWidth < 0.8 * picture.naturalHeight;
+    if (loaded < Math.min(posters.length, 4)) return;
+    decided = true;
+    const isUpright = upright > loaded / 2;
+    videos.classList.toggle('upright', isUpright);
+    tab('filmstrip.upright', isUpright ? location.search : '-');
+    posters.forEach(fill);
   }
+  fill(picture);
+}
+
+// At once where it is known, so that the cards don't move.
+videos?.classList.toggle('upright', tab('filmstrip.upright') === location.search);
+document.addEventListener('load', ({ target }) => target.matches?.('main img') && measure(target), true);
+
+// ---- The way back from a film.
+
+const here = () => location.pathname + location.search + location.hash;
+addEventListener('pagehide', () => {
+  tab('filmstrip.back', here());
+  tab('filmstrip.scroll', scrollY);
 });
-document.addEventListener('keydown', (event) => {
-  if (event.key === '/' && event.target !== box && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    box.focus();
-  }
-});
-// Also after the back button, which restores the page as it was.
-addEventListener('pageshow', () => {
+
+function comeBack() {
+  const film = tab('filmstrip.left');
+  if (tab('filmstrip.back') !== here() || !film?.startsWith('/watch/')) return;
+  scrollTo(0, tab('filmstrip.scroll'));
+  if (location.hash) return;
+  const link = document.querySelector(`.listed a[href="${CSS.escape(film)}"]`);
+  link?.focus({ preventScroll: true, focusVisible: false });
+  // The height of a long list is an estimate.
+  if (document.querySelector('.long')) link?.scrollIntoView({ block: 'nearest' });
+}
+
+addEventListener('pageshow', (event) => {
   draw();
-  if (box.value) filter();
+  // Those that were loading when the film was chosen.
+  if (event.persisted) document.querySelectorAll('main img').forEach((it) => it.naturalWidth || (it.src = it.src));
+  else comeBack();
 });
+document.querySelectorAll('.listed img').forEach(measure);

@@ -24,6 +24,16 @@ export function write(name, value) {
   }
 }
 
+// What this tab remembers until it is closed; without a value, reads it.
+export function tab(name, value) {
+  try {
+    if (value === undefined) return sessionStorage.getItem(name);
+    sessionStorage.setItem(name, value);
+  } catch {
+    // Storage is disabled.
+  }
+}
+
 export const films = () => read(FILMS, {});
 
 // Adds fields to a film's record. Of too many films, those watched longest ago are forgotten.
