@@ -1,6 +1,6 @@
 // A folder of films made with ffmpeg, and a filmstrip process that serves it.
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -52,6 +52,24 @@ export function makeFolder() {
   writeFileSync(at('Sample.en.srt'), `\ufeff${cues}`, 'utf16le');
   writeFileSync(at('Sample.pt-BR.vtt'), 'WEBVTT\n\n00:00.500 --> 00:10.000\nOl\u00e1\n');
   ffmpeg('-i', at('Sample.mp4'), '-c', 'copy', '-hls_time', '4', '-hls_playlist_type', 'vod', at('Stream/film.m3u8'));
+  // For the gallery's tests: posters of different shapes.
+  for (const name of ['Tall', 'Mixed']) mkdirSync(at(`Posters/${name}`), { recursive: true });
+  const shapes = { upright: '200x300', wide: '320x180' };
+  for (const [shape, size] of Object.entries(shapes)) {
+    ffmpeg('-f', 'lavfi', '-i', `testsrc2=s=${size}`, '-frames:v', '1', at(`Posters/${shape}.jpg`));
+  }
+  for (let number = 1; number <= 30; number++) {
+    writeFileSync(at(`Posters/Tall/Film ${number}.mp4`), '');
+    copyFileSync(at(`Posters/${number === 2 ? 'wide' : 'upright'}.jpg`), at(`Posters/Tall/Film ${number}.jpg`));
+  }
+  const mixed = { 'Été_à.la Mer': 'wide', Largest: 'wide', Newest: 'upright', Old: 'wide' };
+  for (const [name, shape] of Object.entries(mixed)) {
+    copyFileSync(at('Show/Episode 1.mp4'), at(`Posters/Mixed/${name}.mp4`));
+    copyFileSync(at(`Posters/${shape}.jpg`), at(`Posters/Mixed/${name}.jpg`));
+    utimesSync(at(`Posters/Mixed/${name}.mp4`), 1e9, name === 'Newest' ? 1.5e9 : 1e9);
+  }
+  copyFileSync(at('Sample.mp4'), at('Posters/Mixed/Largest.mp4'));
+  utimesSync(at('Posters/Mixed/Largest.mp4'), 1e9, 1e9);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 

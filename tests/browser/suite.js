@@ -96,37 +96,17 @@ export function suite(media, name, host) {
       assert.deepEqual(problems.filter((problem) => !tolerated.test(problem)), []);
     });
 
-    test('the gallery lists, filters and enters a folder', async () => {
+    test('the gallery lists, and enters a folder', async () => {
       await open('/');
       assert.equal(await page.evaluate('isSecureContext'), host !== 'nas.test');
-      const names = ['Hostile', 'Many', 'Show', 'Stream', 'Big', 'Old', 'Sample', 'Sound only'];
+      const names = ['Hostile', 'Many', 'Posters', 'Show', 'Stream', 'Big', 'Old', 'Sample', 'Sound only'];
       assert.deepEqual(await page.locator('.listed b').allTextContents(), names);
       assert.equal(await page.locator('video').count(), 0);
-      await page.keyboard.press('/');
-      await page.keyboard.type('SAM');
-      assert.deepEqual(await page.locator('.listed b:visible').allTextContents(), ['Sample']);
-      assert.equal(await page.locator('#found').textContent(), '1 found');
-      await page.keyboard.type('xyz');
-      await page.getByText('No matches on this page.').waitFor();
-      await page.keyboard.press('Escape');
       await page.getByRole('link', { name: 'Show' }).click();
       await page.getByRole('heading', { name: 'Show', level: 1 }).waitFor();
       assert.deepEqual(await page.locator('.listed b').allTextContents(), ['Episode 1', 'Episode 2', 'episode 10']);
       await page.getByRole('navigation', { name: 'Folders above' }).getByRole('link').click();
       await page.waitForURL(at('/'));
-    });
-
-    test('ten thousand films are filtered at once', async () => {
-      await open('/?path=Many');
-      assert.equal(await page.locator('.listed li').count(), 10000);
-      const took = await page.evaluate(() => {
-        const begun = performance.now();
-        document.getElementById('filter').value = '77';
-        document.getElementById('filter').dispatchEvent(new Event('input'));
-        return document.body.offsetHeight && performance.now() - begun;
-      });
-      assert.ok(took < 2000, `it took ${took} ms`);
-      assert.equal(await page.locator('#found').textContent(), '280 found');
     });
 
     test('a film plays, seeks, pauses, and goes on there after a reload', async () => {
@@ -234,7 +214,7 @@ export function suite(media, name, host) {
 
     test('everything in the gallery and the player can be reached with the tab key', async () => {
       for (const [path, wanted] of [
-        ['/', ['Skip to the videos', 'filmstrip', 'Filter this page', 'Show', 'Sample']],
+        ['/', ['Skip to the videos', 'filmstrip', 'Search all videos', 'Show', 'Sample']],
         [
           '/watch/Show/Episode%202.mp4',
           ['Show', 'Previous', 'Next', 'Autoplay next', 'Speed', 'Keyboard', 'Other players'],
@@ -371,9 +351,9 @@ export function suite(media, name, host) {
         await trouble.getByRole('button', { name: 'Copied' }).waitFor();
         const pasted = await context.newPage();
         await pasted.goto(at('/'));
-        await pasted.locator('#filter').focus();
+        await pasted.locator('#search').focus();
         await pasted.keyboard.press('Control+V');
-        assert.equal(await pasted.locator('#filter').inputValue(), at(`/video/${encodeURIComponent(file)}`));
+        assert.equal(await pasted.locator('#search').inputValue(), at(`/video/${encodeURIComponent(file)}`));
       });
     }
 

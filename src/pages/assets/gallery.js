@@ -104,6 +104,7 @@ const posters = videos ? [...videos.getElementsByTagName('img')] : [];
 let [loaded, upright, decided] = [0, 0, false];
 
 function fill(picture) {
+  if (!picture.naturalWidth) return;
   const shape = picture.closest('.upright') ? 2 / 3 : 16 / 9;
   const ratio = picture.naturalWidth / picture.naturalHeight / shape;
   if (picture.parentElement.matches('.fit') || (ratio > 0.93 && ratio < 1.07)) return;
@@ -147,8 +148,6 @@ function comeBack() {
   if (location.hash) return;
   const link = document.querySelector(`.listed a[href="${CSS.escape(film)}"]`);
   link?.focus({ preventScroll: true, focusVisible: false });
-  // The height of a long list is an estimate.
-  if (document.querySelector('.long')) link?.scrollIntoView({ block: 'nearest' });
 }
 
 addEventListener('pageshow', (event) => {
