@@ -1,9 +1,9 @@
 # The development tasks. `make` without a target lists them.
 
-.PHONY: help run test lint bench sample install clean
+.PHONY: help run test lint bench sample screenshots install clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: ## build and serve videos/ on http://127.0.0.1:8000/
 	cargo run --release --locked -- videos
@@ -22,6 +22,9 @@ bench: ## run the micro-benchmarks, then compare with the other installed server
 
 sample: ## regenerate the sample film (needs ffmpeg and the DejaVu fonts)
 	videos/make-countdown.sh
+
+screenshots: ## regenerate the README's pictures (needs ffmpeg, node and Chromium)
+	cd tests/browser && node screenshots.js
 
 install: ## install the program with cargo
 	cargo install --locked --path .

@@ -19,13 +19,13 @@ export const HOSTILE = [
   `${'y'.repeat(251)}.mp4`,
 ];
 
-function ffmpeg(...args) {
+export function ffmpeg(...args) {
   execFileSync('ffmpeg', ['-loglevel', 'error', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 const picture = (seconds) => ['-f', 'lavfi', '-i', `testsrc2=s=320x180:r=24:d=${seconds}`];
-const sound = (seconds) => ['-f', 'lavfi', '-i', `sine=f=440:d=${seconds}`];
-const h264 = [
+export const sound = (seconds) => ['-f', 'lavfi', '-i', `sine=f=440:d=${seconds}`];
+export const h264 = [
   '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '24',
   '-c:a', 'aac', '-movflags', '+faststart',
 ];
