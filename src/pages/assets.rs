@@ -35,3 +35,16 @@ pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_styles_and_scripts_of_both_pages_together_are_small() {
+        let is_code = |name: &str| name.ends_with(".css") || name.ends_with(".js");
+        let sizes = ASSETS.iter().filter(|(name, _)| is_code(name)).map(|(_, content)| content.len());
+        // Together with the pages' HTML, without cards, below 60 kB.
+        assert!(sizes.sum::<usize>() < 55_000);
+    }
+}

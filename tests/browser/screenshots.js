@@ -10,23 +10,24 @@ const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'filmstrip-screenshots-'));
 
 // Gradients between colours, from one point to another.
-const gradient = (size, colours, points, type) =>
-  `gradients=s=${size}:n=${colours.length}:type=${type}:d=1:${colours.map((it, at) => `c${at}=0x${it}`).join(':')}:` +
+const gradient = (type) => (colours, points) =>
+  `gradients=s=640x360:n=${colours.length}:type=${type}:d=1:${colours.map((it, at) => `c${at}=0x${it}`).join(':')}:` +
   ['x0', 'y0', 'x1', 'y1'].map((name, at) => `${name}=${points[at]}`).join(':');
+const [linear, radial] = [gradient('linear'), gradient('radial')];
 
 // Title, megabytes, day, and the poster's filter.
 const FILMS = [
-  ['A Quiet Orbit (2019)', 1431, '2026-02-02', gradient('640x360', ['0b1030', '46336f', 'f0b27a'], [0, 0, 640, 360], 'linear')],
-  ['Amber & Ash', 2210, '2026-11-23', gradient('640x360', ['ffd38a', 'c4561f', '2b1512'], [420, 110, 640, 360], 'radial')],
-  ['Glass Mountain', 1874, '2026-09-14', 'mandelbrot=s=640x360:start_x=-0.7436:start_y=0.1318:start_scale=0.003:end_scale=0.003:inner=black'],
-  ['Low Tide', 987, '2026-05-30', gradient('640x360', ['e8f3ee', '5fa8a0', '12404f'], [320, 0, 320, 360], 'linear')],
-  ['Paper Boats', 1120, '2026-03-08', gradient('640x360', ['27203f', '8d4a7e', 'ffc9a3'], [120, 300, 560, 0], 'circular')],
+  ['A Quiet Orbit (2019)', 1431, '2026-02-02', linear(['0b1030', '46336f', 'f0b27a'], [0, 0, 640, 360])],
+  ['Amber & Ash', 2210, '2026-11-23', radial(['ffd38a', 'c4561f', '2b1512'], [420, 110, 640, 360])],
+  ['Glass Mountain', 1874, '2026-09-14', 'mandelbrot=s=640x360:start_x=-0.7436:start_y=0.1318:start_scale=0.003:end_scale=0.003'],
+  ['Low Tide', 987, '2026-05-30', linear(['e8f3ee', '5fa8a0', '12404f'], [320, 0, 320, 360])],
+  ['Paper Boats', 1120, '2026-03-08', radial(['ffc9a3', '8d4a7e', '27203f'], [120, 300, 560, 0])],
   ['Salt', 3105, '2026-10-01', null],
 ];
 const FOLDERS = [
-  ['Harbour Street/Season 1', 8, gradient('320x180', ['f6e7c8', 'd98b5f', '513252'], [0, 180, 320, 0], 'linear')],
+  ['Harbour Street/Season 1', 8, linear(['f6e7c8', 'd98b5f', '513252'], [0, 360, 640, 0])],
   ['Home videos', 23, null],
-  ['Northern Lights', 6, gradient('320x180', ['07141f', '1c6d63', 'b7f2b0'], [160, 0, 60, 180], 'radial')],
+  ['Northern Lights', 6, radial(['b7f2b0', '1c6d63', '07141f'], [320, 0, 120, 360])],
   ["The Cartographer's Daughter", 3, null],
 ];
 
@@ -49,9 +50,16 @@ for (const [name, videos, poster] of FOLDERS) {
   for (let number = 1; number <= videos; number++) film(`${name}/Episode ${number}.mp4`, 320, '2026-04-01');
   if (poster) still(poster, `${name.split('/')[0]}/poster.jpg`);
 }
-const scene = 'mandelbrot=s=1280x720:r=12:start_x=-0.7436:start_y=0.1318:start_scale=0.02:end_scale=0.001:end_pts=600';
+const scene = linear(['10203f', '5a3d73', 'e08a5b', 'ffe3b0'], [0, 0, 0, 360]).replace(':d=1', ':speed=0.002');
 const episode = join(folder, 'Harbour Street/Season 1/Episode 3.mp4');
 ffmpeg('-f', 'lavfi', '-t', '40', '-i', scene, ...sound(40), ...h264, episode);
+
+// With a palette, a picture has less than half the size.
+async function shoot(page, name) {
+  const path = join(folder, name);
+  await page.screenshot({ path });
+  ffmpeg('-i', path, '-vf', 'split[a][b];[a]palettegen[p];[b][p]paletteuse=dither=none', join(DOCS, name));
+}
 
 const server = await serve(folder);
 const browser = await chromium.launch({
@@ -77,7 +85,7 @@ try {
     localStorage.setItem('filmstrip', JSON.stringify(Object.fromEntries(seen)));
   });
   await page.reload({ waitUntil: 'networkidle' });
-  await page.screenshot({ path: join(DOCS, 'gallery.png') });
+  await shoot(page, 'gallery.png');
   await page.goto(at('/watch/Harbour%20Street/Season%201/Episode%203.mp4'), { waitUntil: 'networkidle' });
   await page.evaluate(() => {
     const film = document.getElementById('film');
@@ -85,7 +93,7 @@ try {
     return new Promise((resolve) => film.addEventListener('seeked', resolve));
   });
   await page.mouse.move(400, 200);
-  await page.screenshot({ path: join(DOCS, 'player.png') });
+  await shoot(page, 'player.png');
 } finally {
   await browser.close();
   await server.stop('SIGKILL');

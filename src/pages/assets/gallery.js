@@ -40,7 +40,8 @@ function card(address, film) {
     picture.alt = '';
   } else if (!picture) {
     const title = String(film.title);
-    picture = element('i', [...title].find((c) => /[\p{L}\p{N}]/u.test(c))?.toUpperCase() ?? '▶', `h${title.length % 24}`);
+    const initial = [...title].find((c) => /[\p{L}\p{N}]/u.test(c))?.toUpperCase() ?? '▶';
+    picture = element('i', initial, `h${title.length % 24}`);
     picture.ariaHidden = 'true';
   }
   const state = isBegun(film) ? `${duration(film.of - film.at)} left` : film.next ? 'Up next' : 'Begun';

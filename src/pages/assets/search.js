@@ -145,7 +145,8 @@ search.addEventListener('keydown', async (event) => {
 });
 
 document.addEventListener('keydown', (event) => {
-  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector('dialog[open]')) return;
   event.preventDefault();
   box.focus();
   box.select();
