@@ -23,6 +23,29 @@ struct Watch<'l> {
     tracks: Vec<Track<'l>>,
     previous: Option<Card<'l>>,
     next: Option<Card<'l>>,
+    /// What the titles of this film and its neighbours have in common at the front, in bytes.
+    common: usize,
+}
+
+impl<'l> Watch<'l> {
+    /// A neighbour's title without what is common, which would leave no room for the episode's number on a phone.
+    fn short(&self, video: &Card<'l>) -> String {
+        let mark = if self.common > 0 { "\u{2026} " } else { "" };
+        format!("{mark}{}", Text(&video.title.0[self.common..]))
+    }
+}
+
+/// The length of the words that these titles share at the front. Few of them are not worth a cut, and no title may
+/// become empty.
+fn common_front(titles: &[&[u8]]) -> usize {
+    const WORTH_A_CUT: usize = 12;
+    let [first, rest @ ..] = titles else { return 0 };
+    let shared = |other: &&[u8]| first.iter().zip(*other).take_while(|(one, another)| one == another).count();
+    let Some(length) = rest.iter().map(shared).min() else { return 0 };
+    let is_gap = |byte: &u8| b" ._-".contains(byte);
+    let end = first[..length].iter().rposition(is_gap).map_or(0, |gap| gap + 1);
+    let leaves_words = titles.iter().all(|title| title[end..].iter().any(|byte| !is_gap(byte)));
+    if end >= WORTH_A_CUT && leaves_words { end } else { 0 }
 }
 
 /// A `<track>`. The script names its language in the viewer's own.
@@ -43,6 +66,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
         label: Text(label.label.as_bytes()),
         details: Text(label.details.as_bytes()),
     });
+    let titles: Vec<_> = [Some(video), previous, next].into_iter().flatten().map(Video::title).collect();
     render(&Watch {
         title: Text(video.title()),
         path: encode(&video.name),
@@ -53,6 +77,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
         tracks: tracks.collect(),
         previous: previous.map(Card::of_video),
         next: next.map(Card::of_video),
+        common: common_front(&titles),
     })
 }
 
@@ -87,12 +112,31 @@ mod tests {
             "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" \
              label=\"Portuguese (Brazil, forced)\" data-details=\"forced\">",
             "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",
-            "<a id=next rel=next href=\"/watch/s%201/e10.mp4\">",
+            "<a id=next rel=next href=\"/watch/s%201/e10.mp4\" data-title=\"e10\">",
             "href=\"/playlist.m3u?path=s%201/e2.mp4\"",
             "data-address=\"/video/s%201/e2.mp4\"",
             "href=\"/video/s%201/e2.mp4?download\"",
         ] {
             assert!(page.contains(want), "{want}");
+        }
+    }
+
+    #[test]
+    fn what_the_titles_share_at_the_front_is_cut_at_a_word() {
+        let rows: [(&[&str], &str); 9] = [
+            (&["The Long Show S01E02 Two", "The Long Show S01E01 One", "The Long Show S01E03 Three"], "The Long Show "),
+            (&["The.Long.Show.S01E02", "The.Long.Show.S01E01"], "The.Long.Show."),
+            (&["The Long Show S01E02", "The Long Show S02E01"], "The Long Show "),
+            (&["Die L\u{e4}nge 1 \u{e4}", "Die L\u{e4}nge 1 \u{f6}"], "Die L\u{e4}nge 1 "),
+            (&["Episode 1", "Episode 2"], ""),
+            (&["The Long Show", "The Long Show 2"], ""),
+            (&["A long common front -", "A long common front - 2"], ""),
+            (&["The Long Show S01E02"], ""),
+            (&[], ""),
+        ];
+        for (titles, want) in rows {
+            let bytes: Vec<_> = titles.iter().map(|title| title.as_bytes()).collect();
+            assert_eq!(common_front(&bytes), want.len(), "{titles:?}");
         }
     }
 
