@@ -1,6 +1,6 @@
 // A folder of films made with ffmpeg, and a filmstrip process that serves it.
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,6 +70,23 @@ export function makeFolder() {
   }
   copyFileSync(at('Sample.mp4'), at('Posters/Mixed/Largest.mp4'));
   utimesSync(at('Posters/Mixed/Largest.mp4'), 1e9, 1e9);
+  // For player.js: a series, and films that don't play as they should.
+  mkdirSync(at('Player/Series'), { recursive: true });
+  ['One', 'Two', 'Three'].forEach((title, i) => {
+    const name = `Player/Series/A Family of Some Length S01E0${i + 1} ${title}`;
+    copyFileSync(at('Show/Episode 1.mp4'), at(`${name}.mp4`));
+    for (const tag of ['de', 'en', 'de.forced']) {
+      writeFileSync(at(`${name}.${tag}.vtt`), `WEBVTT\n\n00:00.000 --> 00:10.000\n${tag}\n`);
+    }
+  });
+  const surround = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'ac3'];
+  for (const end of ['mp4', 'mkv']) {
+    ffmpeg(...picture(6), ...sound(6), ...surround, at(`Player/Surround ${end}.${end}`));
+  }
+  ffmpeg(...picture(2), '-c:v', 'mpeg4', at('Player/Unknown codec.mp4'));
+  writeFileSync(at('Player/Empty.mp4'), '');
+  writeFileSync(at('Player/Garbage.mp4'), Buffer.alloc(100_000, 'no film '));
+  writeFileSync(at('Player/Cut.mp4'), readFileSync(at('Sample.mp4')).subarray(0, 2000));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
