@@ -76,8 +76,9 @@ impl<'f> Films<'f> {
         let folded = fold(title.as_bytes());
         let ends = |text| str::rmatch_indices(text, is_separator).map(|(at, _)| at);
         let mut splits = once((title.len(), folded.len())).chain(ends(title).zip(ends(&folded)));
-        let film = |at, end| self.stems.get(&title[..at]).or_else(|| self.stems.get(&folded[..end])).copied();
-        let (film, tag) = splits.find_map(|(at, end)| Some((film(at, end)?, &title[at..])))?;
+        let (at, like) = splits.find_map(|(at, end)| Some((at, self.stems.get(&folded[..end])?)))?;
+        let (spelt, tag) = title.split_at(at);
+        let film = *self.stems.get(spelt).unwrap_or(like);
         let known = tag.split(['.', '[', '(']).next().unwrap_or(tag);
         let is_sequel =
             known.starts_with(' ') && known.trim_start_matches(is_separator).starts_with(|c: char| c.is_ascii_digit());

@@ -2,6 +2,7 @@
 //! `pt-BR`. The last language in a tag is the language; `hi` beside it is hearing impaired, and not Hindi. Words that
 //! are neither language nor mark are kept as they are.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::iter::once;
 use std::ops::Range;
@@ -67,7 +68,7 @@ const MARKS: &str = "captions/cc, forced/foreign, hearing impaired/sdh/hoh, /def
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     /// Its BCP 47 tag and English name.
-    Language(String, String),
+    Language(Cow<'static, str>, Cow<'static, str>),
     /// `hi`: hearing impaired, or Hindi if there is no other language.
     Hi,
     /// Its label.
@@ -92,7 +93,7 @@ static KNOWN: LazyLock<HashMap<String, Part>> = LazyLock::new(|| {
     let rows = LANGUAGES.split(", ").filter_map(|row| row.split_once(' '));
     let languages = rows.flat_map(|(tag, names)| {
         let name = names.split('/').next().unwrap_or(names);
-        let part = Part::Language(tag.to_owned(), name.to_owned());
+        let part = Part::Language(tag.into(), name.into());
         once(tag).chain(names.split('/')).map(move |word| (word, part.clone()))
     });
     let marks = MARKS.split(", ").flat_map(|names| {
@@ -199,11 +200,10 @@ fn parts(text: &str) -> Vec<Part> {
 /// script or region.
 fn part(words: &str) -> Option<Part> {
     let known = |words: &str| KNOWN.get(&words.replace('-', " ")).cloned();
-    let numbered = || known(words.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let unnumbered = words.trim_end_matches(|c: char| c.is_ascii_digit());
+    let numbered = || if unnumbered == words { None } else { known(unnumbered) };
     known(words).or_else(numbered).or_else(|| {
         let (language, subtag) = words.rsplit_once('-')?;
-        let language = part(language)?;
-        let (tag, name) = language.language()?;
         let is_letters = subtag.bytes().all(|b| b.is_ascii_lowercase());
         let subtag = match (subtag, KNOWN.get(subtag)) {
             // Not any four letters: `Peru` isn't a script.
@@ -214,10 +214,12 @@ fn part(words: &str) -> Option<Part> {
             _ if subtag.len() == 3 && subtag.bytes().all(|b| b.is_ascii_digit()) => subtag.to_owned(),
             _ => return None,
         };
+        let language = part(language)?;
+        let (tag, name) = language.language()?;
         // A region is the last.
         let can_follow = tag.split('-').skip(1).all(|before| before.len() == 4 && subtag.len() < 4);
         let tag = format!("{tag}-{subtag}");
-        let unnamed = || Part::Language(tag.clone(), with_details(name, &subtag));
+        let unnamed = || Part::Language(tag.clone().into(), with_details(name, &subtag).into());
         can_follow.then(|| known(&tag.to_lowercase()).unwrap_or_else(unnamed))
     })
 }
