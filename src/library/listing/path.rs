@@ -47,5 +47,6 @@ pub fn as_path(path: &[u8]) -> &Path {
 
 /// The name as it is compared with others: without case, and in one Unicode normal form, since macOS writes another one.
 pub fn fold(name: &[u8]) -> String {
-    ComposingNormalizerBorrowed::new_nfc().normalize_utf8(name).to_lowercase()
+    // The lower case of a sigma depends on what follows it, and so `ΟΔΟΣ` wouldn't begin `ΟΔΟΣ.en`.
+    ComposingNormalizerBorrowed::new_nfc().normalize_utf8(name).to_lowercase().replace('ς', "σ")
 }
