@@ -36,13 +36,14 @@ const LANGUAGES: &str = "\
     haw Hawaiian, he Hebrew/heb/עברית/iw, hi Hindi/hin/हिन्दी/हिंदी, hr Croatian/hrv/hrvatski, ht Haitian Creole/hat, \
     hu Hungarian/hun/magyar, hy Armenian/hye/arm/հայերեն, id Indonesian/ind/Bahasa Indonesia, ig Igbo/ibo, \
     is Icelandic/isl/ice/íslenska, it Italian/ita/italiano, ja Japanese/jpn/日本語/jp, jv Javanese/jav, \
-    ka Georgian/kat/geo/ქართული, kk Kazakh/kaz/қазақ тілі, km Khmer/khm/ខ្មែរ, kn Kannada/kan/ಕನ್ನಡ, ko Korean/kor/한국어, \
-    ku Kurdish/kur, ky Kyrgyz/kir, la Latin/lat, lb Luxembourgish/ltz, lo Lao/ລາວ, lt Lithuanian/lit/lietuvių, \
-    lv Latvian/lav/latviešu, mg Malagasy/mlg, mi Maori/mri/mao, mk Macedonian/mkd/mac/македонски, \
-    ml Malayalam/mal/മലയാളം, mn Mongolian/mon/монгол, mr Marathi/mar/मराठी, ms Malay/msa/may/Bahasa Melayu, \
-    mt Maltese/mlt, my Burmese/mya/bur/မြန်မာ, nb Norwegian Bokmål/nob/bokmål/norsk bokmål, nds Low German, \
-    ne Nepali/nep/नेपाली, nl Dutch/nld/dut/Nederlands, nn Norwegian Nynorsk/nno/nynorsk/norsk nynorsk, \
-    no Norwegian/nor/norsk, oc Occitan/oci, or Odia/ori, pa Punjabi/pan/ਪੰਜਾਬੀ, pl Polish/pol/polski, ps Pashto/pus, \
+    ka Georgian/kat/geo/ქართული, kk Kazakh/kaz/қазақ тілі, km Khmer/khm/ខ្មែរ, kn Kannada/kan/ಕನ್ನಡ, \
+    ko Korean/kor/한국어, ku Kurdish/kur, ky Kyrgyz/kir, la Latin/lat, lb Luxembourgish/ltz, lo Lao/ລາວ, \
+    lt Lithuanian/lit/lietuvių, lv Latvian/lav/latviešu, mg Malagasy/mlg, mi Maori/mri/mao, \
+    mk Macedonian/mkd/mac/македонски, ml Malayalam/mal/മലയാളം, mn Mongolian/mon/монгол, mr Marathi/mar/मराठी, \
+    ms Malay/msa/may/Bahasa Melayu, mt Maltese/mlt, my Burmese/mya/bur/မြန်မာ, \
+    nb Norwegian Bokmål/nob/bokmål/norsk bokmål, nds Low German, ne Nepali/nep/नेपाली, nl Dutch/nld/dut/Nederlands, \
+    nn Norwegian Nynorsk/nno/nynorsk/norsk nynorsk, no Norwegian/nor/norsk, oc Occitan/oci, or Odia/ori, \
+    pa Punjabi/pan/ਪੰਜਾਬੀ, pl Polish/pol/polski, ps Pashto/pus, \
     pt Portuguese/por/português, rm Romansh/roh, ro Romanian/ron/rum/română, ru Russian/rus/русский, \
     rw Kinyarwanda/kin, sa Sanskrit/san, sd Sindhi/snd, se Northern Sami/sme, sh Serbo-Croatian/hbs, \
     si Sinhala/sin/සිංහල, sk Slovak/slk/slo/slovenčina, sl Slovenian/slv/slovenščina, so Somali/som, \
@@ -196,8 +197,8 @@ fn parts(text: &str) -> Vec<Part> {
     parts
 }
 
-/// What `words` say together: those of the tables, also with a number after them (`en2`), or those of a language and its
-/// script or region.
+/// What `words` say together: those of the tables, also with a number after them (`en2`), or a language with its script
+/// or region.
 fn part(words: &str) -> Option<Part> {
     let known = |words: &str| KNOWN.get(&words.replace('-', " ")).cloned();
     let unnumbered = words.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -61,7 +61,8 @@ fn a_subtitle_file_belongs_to_the_film_that_begins_its_name() {
         ("\u{e9}t\u{e9}.espa\u{f1}ol.srt", "e\u{301}te\u{301}: espa\u{f1}ol"),
         ("E\u{301}TE\u{301}.ESPAN\u{303}OL.srt", "e\u{301}te\u{301}: ESPAN\u{303}OL"),
     ];
-    let films = "Film.mp4|Two.mp4|Two.en.mkv|S.mp4|S 2.mp4|S E1.mp4|S E10.mp4|S - Cut.mp4|e\u{301}te\u{301}.mp4|\u{39f}\u{394}\u{39f}\u{3a3}.mp4";
+    let films = "Film.mp4|Two.mp4|Two.en.mkv|S.mp4|S 2.mp4|S E1.mp4|S E10.mp4|S - Cut.mp4|\
+                 e\u{301}te\u{301}.mp4|\u{39f}\u{394}\u{39f}\u{3a3}.mp4";
     let paths = rows.map(|(path, _)| path);
     assert_eq!(owners(films, &paths), rows.map(|(_, owner)| owner));
 }
