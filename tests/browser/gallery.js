@@ -225,6 +225,8 @@ export function galleryTests(bench) {
   });
 
   test('the focus ring of a card is whole', async () => {
+    // In Firefox, taking a screenshot adds a style, which the policy forbids.
+    bench.tolerated = /inline style/;
     const path = '/watch/Posters/Mixed/Old.mp4';
     await open('/');
     await remember({ '/watch/Sample.mp4': { at: 10, of: 20 }, [path]: { next: true } });
@@ -283,21 +285,23 @@ export function galleryTests(bench) {
     // These films are empty.
     bench.tolerated = /416|404/;
     for (const go of [back, () => open(path)]) {
-      await link.evaluate((it) => it.click());
-      await bench.page.waitForURL(bench.at(address));
+      // Playwright takes Firefox's way back for a navigation that doesn't end, so that its locators wait for ever.
+      await bench.page.evaluate('document.querySelectorAll("#videos a")[23].click()');
+      await bench.until(`location.pathname === '${address}'`);
       await go();
       await bench.until(`Math.abs(scrollY - ${before}) < 3`);
     }
     assert.equal(await bench.page.evaluate('document.activeElement.pathname'), address);
     // Not so after another page.
-    await bench.page.getByRole('link', { name: 'filmstrip' }).click();
-    await bench.page.waitForURL(bench.at('/'));
+    await bench.page.evaluate('document.querySelector(".brand").click()');
+    await bench.until("location.search === ''");
     await open(path);
     assert.equal(await bench.page.evaluate('scrollY'), 0);
   });
 
   test('thirty slow pictures don\'t delay the film', async () => {
-    bench.tolerated = /INCOMPLETE/;
+    // The slow server ends before the page does.
+    bench.tolerated = /ERR_(INCOMPLETE|CONNECTION|EMPTY|SOCKET)/;
     const slow = await withSlowPictures(bench.server.port);
     try {
       const at = (path) => `http://${bench.host}:${slow.port}${path}`;
@@ -330,7 +334,8 @@ export function galleryTests(bench) {
       return items.map((item) => [item.offsetHeight, slash(item, '::before'), slash(item, '::after')]);
     });
     assert.deepEqual(crumbs, [[44, false, true], [44, false, true], [44, false, false]]);
-    assert.equal(await bench.page.evaluate('document.documentElement.scrollWidth'), 360);
+    const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+    assert.equal(await bench.page.evaluate(wide), 0);
   });
 
   test('on a phone, whatever can be touched is 44 pixels high and wide', async () => {
@@ -367,7 +372,8 @@ export function galleryTests(bench) {
         // The player's own are in its tests.
         const ours = path.startsWith('/watch') ? findings.filter((it) => /search|hits/.test(it)) : findings;
         assert.deepEqual(ours, [], `${colorScheme} ${path} ${text}`);
-        assert.equal(await bench.page.evaluate('document.documentElement.scrollWidth'), 360, path);
+        const wide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+        assert.equal(await bench.page.evaluate(wide), 0, path);
       }
     }
   });
