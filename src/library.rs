@@ -152,8 +152,8 @@ impl Library {
     }
 }
 
-/// Whether a name may be served at all: no empty component, no hidden one, no NUL. What a component means beyond that is
-/// the file system's word.
+/// Whether a name may be served at all: no empty component, no hidden one, no NUL. What a component means beyond that
+/// is the file system's word.
 fn is_served(name: &[u8]) -> bool {
     !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !component.is_empty() && !is_hidden(component))
 }

@@ -183,7 +183,8 @@ fn sound_webvtt_is_passed_through() {
         "WEBVTT\n",
         "WEBVTT",
         "WEBVTT - a title\nKind: captions\n\nNOTE about\nit <x>\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:fred\n\n\
-         intro\n00:01.000 --> 00:02.000 line:0 region:fred align:start x:1\n- <v.loud Bob>Hi &amp; <c.x><00:01.500>hey\n\n",
+         intro\n00:01.000 --> 00:02.000 line:0 region:fred align:start x:1\n\
+         - <v.loud Bob>Hi &amp; <c.x><00:01.500>hey\n\n",
         "WEBVTT\r\n\r\n1\r\n00:00:01.000 --> 100:00:02.000\r\n<i>a</i> &eacute; {\\an8} \\N > b\r\n",
         "WEBVTT\r\r00:01.000\t-->\t00:02.000\ra\r\r00:00.500 --> 00:02.000\r<lang en>b</lang>\n",
         "WEBVTT\n\n00:01.000 --> 00:02.000\n\n00:01.000 --> 00:02.000\n<ruby>a<rt>b</rt></ruby>",
@@ -200,7 +201,8 @@ fn sound_webvtt_is_passed_through() {
 #[test]
 fn broken_webvtt_is_repaired() {
     let rows = [
-        "webvtt\n\nSTYLE\n::cue {}\n\nintro\n00:01.000 --> 00:02.000 line:0\na\n\nNOTE b\nc\n\n2\n00:01.000 --> 00:02.000\nd",
+        "webvtt\n\nSTYLE\n::cue {}\n\nintro\n00:01.000 --> 00:02.000 line:0\na\n\nNOTE b\nc\n\n\
+         2\n00:01.000 --> 00:02.000\nd",
         "WEBVTT\n\n1\n00:00:01,000 --> 00:00:02,000 line:0 region:x\na\n\n2\n00:00:01.000 --> 00:00:02.000\nd",
         "WEBVTT\r\r\n\r\r\n00:01.000 --> 00:02.000 line:0\r\r\na\r\r\n\r\r\n00:01.000 --> 00:02.000\r\r\nd",
         "WEBVTT\n\n\n00:01.000 --> 00:02.000 line:0\n\na\n\n\n00:01.000 --> 00:02.000\n\nd\n",
@@ -345,7 +347,8 @@ fn legacy_encodings_are_detected_from_one_sentence() {
 fn samples() -> Vec<Vec<u8>> {
     let srt = "1\r\n00:00:01,000 --> 00:00:02,000\r\n{\\an8}<i>Добрый</i> &eacute; <font color=red>a\r\n\r\n\
         2\r\n00:00:02,500 --> 00:00:03,000\r\nb\\Nc\r\n";
-    let vtt = "WEBVTT\n\nNOTE x\n\nSTYLE\n::cue { color: red }\n\n1\n00:01.000 --> 00:02.000 line:0\n<v Bob>a &amp; b\n\n\
+    let vtt = "WEBVTT\n\nNOTE x\n\nSTYLE\n::cue { color: red }\n\n\
+        1\n00:01.000 --> 00:02.000 line:0\n<v Bob>a &amp; b\n\n\
         00:02.000 --> 00:03.000\n<i>c</i>\n";
     let ass = format!("{ASS}Dialogue: 0,0:00:01.00,0:00:02.00,Loud,,0,0,0,,{{\\i1}}a{{\\i0}}\\Nb{{\\p1}}m{{\\p0}}\n");
     let utf_16 = [b"\xff\xfe", &srt.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()[..]].concat();

@@ -25,9 +25,9 @@ const PICTURES: &str = "jpg jpeg png webp avif";
 
 /// What systems leave on disks: recycle bins, snapshots, thumbnails and resource forks of Synology, QNAP, NetApp,
 /// Windows, Linux and macOS.
-const JUNK: &str = "#recycle/#snapshot/~snapshot/@recycle/@recently-snapshot/@eadir/@tmp/@sharebin/@__thumb/$recycle.bin/\
-                    recycler/recycled/system volume information/found.000/lost+found/__macosx/network trash folder/\
-                    temporary items";
+const JUNK: &str = "#recycle/#snapshot/~snapshot/@recycle/@recently-snapshot/@eadir/@tmp/@sharebin/@__thumb/\
+                    $recycle.bin/recycler/recycled/system volume information/found.000/lost+found/__macosx/\
+                    network trash folder/temporary items";
 
 /// Whether a component of a path is never served: dot files (which covers `.` and `..`), and junk.
 pub fn is_hidden(component: &[u8]) -> bool {

@@ -1,5 +1,5 @@
-//! What a playlist of HLS (RFC 8216) or a manifest of DASH (ISO/IEC 23009-1) names: the files and folders beside it that
-//! are parts of one film, and no videos of their own.
+//! What a playlist of HLS (RFC 8216) or a manifest of DASH (ISO/IEC 23009-1) names: the files and folders beside it
+//! that are parts of one film, and no videos of their own.
 
 use std::collections::HashSet;
 

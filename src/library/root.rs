@@ -58,8 +58,8 @@ impl Root<'_> {
         )
     }
 
-    /// Does a thing `beneath` the handle. For a link out of it: `beyond` it if links are followed, or else where the link
-    /// comes back inside.
+    /// Does a thing `beneath` the handle. For a link out of it: `beyond` it if links are followed, or else where the
+    /// link comes back inside.
     fn reach<T>(
         self,
         name: &[u8],

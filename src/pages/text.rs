@@ -1,5 +1,5 @@
-//! Names as text on a page. The templates escape it; in URLs, [`encode`](crate::http::target::encode) leaves no character
-//! that is special in HTML.
+//! Names as text on a page. The templates escape it; in URLs, [`encode`](crate::http::target::encode) leaves no
+//! character that is special in HTML.
 
 use std::fmt::{self, Write};
 

@@ -108,7 +108,8 @@ mod tests {
             "<a class=back href=\"/?path=s%201\">",
             "poster=\"/video/s%201/poster.jpg\"",
             "<source src=\"/video/s%201/e2.mp4\">",
-            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\" data-details=\"\">",
+            "<track kind=subtitles src=\"/subtitles/s%201/e2.vtt\" srclang=\"und\" label=\"Subtitles\" \
+             data-details=\"\">",
             "src=\"/subtitles/s%201/Subs/e2.pt-BR.forced.vtt\" srclang=\"pt-BR\" \
              label=\"Portuguese (Brazil, forced)\" data-details=\"forced\">",
             "<a id=previous rel=prev href=\"/watch/s%201/e1.mp4\">",

@@ -7,7 +7,8 @@
 //! | `<br>`, `<p>`, `\N`, `\n`; `\h` | a new line; a no-break space |
 //! | `{\i1}`, `{\b0}`, `{\u1}`, `{\r}` | those tags |
 //! | `{\an8}`, `{\a6}`, SubStation's alignment | the cue's `line`, `position` and `align` |
-//! | other tags, `{\...}`, `{Y:i}` and `{C:...}` of MicroDVD | dropped, but not their text; SubStation's drawings are dropped |
+//! | other tags, `{\...}`, `{Y:i}` and `{C:...}` of MicroDVD | dropped, but not their text |
+//! | SubStation's drawings | dropped |
 //! | `&eacute;`, `&#233;` | the character |
 //! | any other `<`, `>` or `&` | escaped |
 

@@ -257,7 +257,7 @@ export function playerTests(bench) {
   });
 
   // Firefox can't be told to run no scripts.
-  test('without a script, there are the browser\'s controls and the ways on', { skip: name === 'firefox' }, async () => {
+  test('without a script, there are controls and the ways on', { skip: name === 'firefox' }, async () => {
     await inBrowser({ javaScriptEnabled: false }, async (page) => {
       await page.goto(at('/watch/Old.avi'));
       assert.ok(await page.locator('noscript p').isVisible());

@@ -15,11 +15,14 @@ const gradient = (type) => (colours, points) =>
   ['x0', 'y0', 'x1', 'y1'].map((name, at) => `${name}=${points[at]}`).join(':');
 const [linear, radial] = [gradient('linear'), gradient('radial')];
 
+const FRACTAL =
+  'mandelbrot=s=640x360:start_x=-0.7436:start_y=0.1318:start_scale=0.003:end_scale=0.003,hue=s=0.35';
+
 // Title, megabytes, day, and the poster's filter.
 const FILMS = [
   ['A Quiet Orbit (2019)', 1431, '2026-02-02', linear(['0b1030', '46336f', 'f0b27a'], [0, 0, 640, 360])],
   ['Amber & Ash', 2210, '2026-11-23', radial(['ffd38a', 'c4561f', '2b1512'], [420, 110, 640, 360])],
-  ['Glass Mountain', 1874, '2026-09-14', 'mandelbrot=s=640x360:start_x=-0.7436:start_y=0.1318:start_scale=0.003:end_scale=0.003,hue=s=0.35'],
+  ['Glass Mountain', 1874, '2026-09-14', FRACTAL],
   ['Low Tide', 987, '2026-05-30', linear(['e8f3ee', '5fa8a0', '12404f'], [320, 0, 320, 360])],
   ['Paper Boats', 1120, '2026-03-08', radial(['ffc9a3', '8d4a7e', '27203f'], [120, 300, 560, 0])],
   ['Salt', 3105, '2026-10-01', null],

@@ -45,7 +45,7 @@ pub fn as_path(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// The name as it is compared with others: without case, and in one Unicode normal form, since macOS writes another one.
+/// The name as it is compared with others: without case, and in one Unicode normal form, since macOS has another one.
 pub fn fold(name: &[u8]) -> String {
     // The lower case of a sigma depends on what follows it, and so `ΟΔΟΣ` wouldn't begin `ΟΔΟΣ.en`.
     ComposingNormalizerBorrowed::new_nfc().normalize_utf8(name).to_lowercase().replace('ς', "σ")

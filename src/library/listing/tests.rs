@@ -45,8 +45,8 @@ fn videos(place: &Place, folder: &str) -> Vec<String> {
 
 #[test]
 fn a_video_is_recognized_by_its_extension_in_any_case() {
-    let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.ogm i.mpg j.mpeg k.vob l.mts m.m2ts n.wmv o.flv p.divx q.mxf \
-                r.3gp s.ts t.MP4 u.Mkv";
+    let want = "a.mp4 b.m4v c.mov d.webm e.mkv f.avi g.ogv h.ogm i.mpg j.mpeg k.vob l.mts m.m2ts n.wmv o.flv p.divx \
+                q.mxf r.3gp s.ts t.MP4 u.Mkv";
     let others = "notes.txt|song.mp3|mp4|.mp4|film.mp4.part|poster.jpg|x.srt|.hidden.mp4|folder.mp4/film.mp4";
     let place = Place::new(&format!("{}|{others}", want.replace(' ', "|")));
     assert_eq!(videos(&place, "").join(" "), want);

@@ -11,6 +11,7 @@ export function fullScreen() {
 }
 
 full.hidden = !document.fullscreenEnabled;
+if (document.fullscreenEnabled) film.controlsList?.add('nofullscreen');
 full.addEventListener('click', fullScreen);
 film.addEventListener('dblclick', (event) => {
   event.preventDefault();
