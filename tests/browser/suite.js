@@ -69,6 +69,8 @@ export function suite(media, name, host) {
     // For the tests in files of their own.
     const bench = {
       name, host, media, at, film, until, open,
+      // What depends on neither the browser nor the host is tested once.
+      once: { skip: (name !== 'chromium' || host !== 'nas.test') && 'it is tested in another browser' },
       get page() { return page; },
       get context() { return context; },
       get server() { return server; },
@@ -397,7 +399,7 @@ export function suite(media, name, host) {
       }
     });
 
-    test('axe finds nothing serious, and pages of 360 pixels don\'t scroll sideways', async () => {
+    test('axe finds nothing serious, and pages of 360 pixels don\'t scroll sideways', bench.once, async () => {
       await open('/watch/Sample.mp4');
       await until('film.readyState > 0');
       await page.keyboard.press('5');
