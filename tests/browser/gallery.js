@@ -165,8 +165,8 @@ export function galleryTests(bench) {
 
   test('a search that fails says so, and the next one works', async () => {
     bench.tolerated = /./;
-    await open('/');
     await bench.context.route('**/api/videos', (route) => route.abort());
+    await open('/');
     await search('sample');
     assert.equal(await found(), 'The search failed. Is the server there?');
     await bench.context.unroute('**/api/videos');
