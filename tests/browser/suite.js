@@ -69,7 +69,8 @@ export function suite(media, name, host) {
     // For the tests in files of their own.
     const bench = {
       name, host, media, at, film, until, open,
-      // What depends on neither the browser nor the host is tested once.
+      // What depends on the host, the browser, or neither is not tested with each.
+      looks: { skip: host === '127.0.0.1' && 'it is tested with another host' },
       once: { skip: (name !== 'chromium' || host !== 'nas.test') && 'it is tested in another browser' },
       get page() { return page; },
       get context() { return context; },

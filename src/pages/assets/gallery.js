@@ -102,7 +102,7 @@ if (sort) {
 // ---- Posters are shown whole. Where most are upright, so are all cards; one of another shape gets a blurred fill.
 
 const posters = videos ? [...videos.getElementsByTagName('img')] : [];
-let [loaded, upright, decided] = [0, 0, false];
+let decided = false;
 
 function fill(picture) {
   if (!picture.naturalWidth) return;
@@ -118,11 +118,11 @@ function fill(picture) {
 function measure(picture) {
   if (!picture.naturalWidth) return;
   if (!decided && videos?.contains(picture)) {
-    loaded += 1;
-    upright += picture.naturalWidth < 0.8 * picture.naturalHeight;
-    if (loaded < Math.min(posters.length, 4)) return;
+    const loaded = posters.filter(({ naturalWidth }) => naturalWidth);
+    if (loaded.length < Math.min(posters.length, 4)) return;
     decided = true;
-    const isUpright = upright > loaded / 2;
+    const upright = loaded.filter(({ naturalWidth, naturalHeight }) => naturalWidth < 0.8 * naturalHeight);
+    const isUpright = upright.length > loaded.length / 2;
     videos.classList.toggle('upright', isUpright);
     tab('filmstrip.upright', isUpright ? location.search : '-');
     posters.forEach(fill);
@@ -133,6 +133,8 @@ function measure(picture) {
 // At once where it is known, so that the cards don't move.
 videos?.classList.toggle('upright', tab('filmstrip.upright') === location.search);
 document.addEventListener('load', ({ target }) => target.matches?.('main img') && measure(target), true);
+// Some may have been loaded before this script.
+[...document.querySelectorAll('main img')].filter(({ complete }) => complete).forEach(measure);
 
 // ---- The way back from a film.
 
