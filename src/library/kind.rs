@@ -18,10 +18,13 @@ pub enum Kind {
 }
 
 /// The extensions of subtitles, in order of preference.
-pub const SUBTITLES: &str = "vtt srt ass ssa";
+pub const SUBTITLES: [&str; 4] = ["vtt", "srt", "ass", "ssa"];
 
-const VIDEOS: &str = "mp4 m4v mov webm mkv avi ogv ogm mpg mpeg vob mts m2ts wmv flv divx mxf 3gp";
-const PICTURES: &str = "jpg jpeg png webp avif";
+const VIDEOS: [&str; 18] = [
+    "mp4", "m4v", "mov", "webm", "mkv", "avi", "ogv", "ogm", "mpg", "mpeg", "vob", "mts", "m2ts", "wmv", "flv", "divx",
+    "mxf", "3gp",
+];
+const PICTURES: [&str; 5] = ["jpg", "jpeg", "png", "webp", "avif"];
 
 /// What systems leave on disks: recycle bins, snapshots, thumbnails and resource forks of Synology, QNAP, NetApp,
 /// Windows, Linux and macOS.
@@ -50,17 +53,17 @@ impl Kind {
     /// That of the file `name`.
     pub fn of(name: &[u8]) -> Self {
         let extension = extension(name).unwrap_or_default();
-        let place = |known: &str| known.split(' ').position(|known| extension.eq_ignore_ascii_case(known.as_bytes()));
-        if place(VIDEOS).is_some() {
+        let place = |known: &[&str]| known.iter().position(|known| extension.eq_ignore_ascii_case(known.as_bytes()));
+        if place(&VIDEOS).is_some() {
             Self::Video
-        } else if place("ts").is_some() {
+        } else if place(&["ts"]).is_some() {
             Self::TransportStream
-        } else if place("m3u8 mpd").is_some() {
+        } else if place(&["m3u8", "mpd"]).is_some() {
             Self::Manifest
-        } else if let Some(rank) = place(PICTURES) {
+        } else if let Some(rank) = place(&PICTURES) {
             Self::Picture(rank)
         } else {
-            place(SUBTITLES).filter(|_| is_spelt_usually(extension)).map_or(Self::Other, Self::Subtitles)
+            place(&SUBTITLES).filter(|_| is_spelt_usually(extension)).map_or(Self::Other, Self::Subtitles)
         }
     }
 

@@ -22,7 +22,7 @@ impl Site {
         let none = || Response::text(404, "There are no such subtitles.");
         let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
         let open = |extension: String| self.library.open_file(&[stem, b".", extension.as_bytes()].concat());
-        let mut outcomes = kind::SUBTITLES.split(' ').flat_map(kind::spellings).map(open);
+        let mut outcomes = kind::SUBTITLES.into_iter().flat_map(kind::spellings).map(open);
         let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound | OpenError::LeadsOut))) {
             None => return none(),
             Some(Err(error)) => return self.failed(&error, name),
