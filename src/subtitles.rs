@@ -230,7 +230,7 @@ fn time(text: &str, unit: i64) -> Option<(i64, usize, &str)> {
 }
 
 fn push_timestamp(milliseconds: i64, out: &mut String) {
-    // Formatting macros would take half of the time for a file of short cues.
+    // Digit by digit, because a file may have a million short cues, and formatting macros are slow.
     let push = |number: i64, mut unit: i64, out: &mut String| {
         while number / unit >= 10 {
             unit *= 10;
@@ -249,7 +249,7 @@ fn push_timestamp(milliseconds: i64, out: &mut String) {
     }
 }
 
-/// Settings that have the same meaning wherever the cue is.
+/// The settings to keep. `region` isn't one, because the converted file defines no regions.
 const SETTINGS: &[&str] = &["vertical", "line", "position", "size", "align"];
 
 /// The known settings of a WebVTT cue, each after a space.
