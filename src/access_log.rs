@@ -1,7 +1,7 @@
 //! The access log: one line per response. The client's bytes are escaped, so that none can forge another line.
 
 use std::fmt::{self, Display};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -9,7 +9,9 @@ use crate::close_reason::CloseReason;
 const MAX_LOGGED_BYTES: usize = 1024;
 
 pub struct Entry<'a> {
-    pub client: SocketAddr,
+    pub peer: SocketAddr,
+    /// The client behind a proxy, or else the peer's address.
+    pub client: IpAddr,
     /// The request line, or whatever was received in its place.
     pub request_line: &'a [u8],
     pub status: u16,
@@ -34,9 +36,14 @@ impl Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.request_line.get(..MAX_LOGGED_BYTES).unwrap_or(self.request_line);
         let cut = if line.len() < self.request_line.len() { "..." } else { "" };
-        let Self { client, status, sent, due, .. } = self;
+        let Self { peer, client, status, sent, due, .. } = self;
         let (line, milliseconds) = (line.escape_ascii(), self.took.as_secs_f64() * 1000.0);
-        write!(f, "{client} \"{line}{cut}\" {status} {sent}/{due} {milliseconds:.1}ms")?;
+        if *client == peer.ip().to_canonical() {
+            write!(f, "{peer}")?;
+        } else {
+            write!(f, "{client}")?;
+        }
+        write!(f, " \"{line}{cut}\" {status} {sent}/{due} {milliseconds:.1}ms")?;
         self.close.and_then(CloseReason::sentence).map_or(Ok(()), |sentence| write!(f, " ({sentence})"))
     }
 }
@@ -46,9 +53,13 @@ mod tests {
     use super::*;
 
     fn line(request_line: &[u8], close: Option<CloseReason>) -> String {
-        let client = "192.168.0.7:5000".parse().unwrap();
+        line_of("192.168.0.7", request_line, close)
+    }
+
+    fn line_of(client: &str, request_line: &[u8], close: Option<CloseReason>) -> String {
+        let (peer, client) = ("192.168.0.7:5000".parse().unwrap(), client.parse().unwrap());
         let took = Duration::from_micros(1234);
-        Entry { client, request_line, status: 206, sent: 5, due: 10, took, close }.to_string()
+        Entry { peer, client, request_line, status: 206, sent: 5, due: 10, took, close }.to_string()
     }
 
     #[test]
@@ -56,6 +67,7 @@ mod tests {
         let plain = line(b"GET /video/a.mp4 HTTP/1.1", None);
         assert_eq!(plain, "192.168.0.7:5000 \"GET /video/a.mp4 HTTP/1.1\" 206 5/10 1.2ms");
         let ended = line(b"GET / HTTP/1.1", Some(CloseReason::Stalled));
+        assert!(line_of("2001:db8::1", b"GET / HTTP/1.1", None).starts_with("2001:db8::1 \"GET / HTTP/1.1\" 206"));
         assert!(ended.ends_with(" 206 5/10 1.2ms (client stopped reading)"), "{ended}");
     }
 

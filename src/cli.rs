@@ -160,6 +160,10 @@ mod tests {
             (&["--nonsense"], false),
             (&["--cors", "http://tv.local:8080", "--follow-symlinks"], true),
             (&["--cors", "tv.local/"], false),
+            (&["--trust-proxy", "10.0.0.1", "--trust-proxy", "fd00::/8"], true),
+            (&["--trust-proxy", "::ffff:10.0.0.1"], true),
+            (&["--trust-proxy", "10.0.0.0/33"], false),
+            (&["--trust-proxy", "proxy.local"], false),
         ];
         for (arguments, good) in rows {
             let parsed = Arguments::try_parse_from(std::iter::once(&"filmstrip").chain(*arguments));

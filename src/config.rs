@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
+use ipnet::IpNet;
 
 use crate::http::cors::Cors;
 use crate::library::Links;
@@ -66,6 +67,11 @@ pub struct Config {
     #[arg(long)]
     pub follow_symlinks: bool,
 
+    /// Reverse proxy whose X-Forwarded-For, -Proto, -Host and Forwarded fields are believed: an address, or a network
+    /// like 10.0.0.0/8; repeat for more
+    #[arg(long, value_name = "IP/CIDR", value_parser = parse_network)]
+    pub trust_proxy: Vec<IpNet>,
+
     /// Origin allowed to read responses (Access-Control-Allow-Origin), or *
     #[arg(long, value_name = "ORIGIN")]
     pub cors: Option<Cors>,
@@ -78,6 +84,12 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         Ok(duration) => Ok(duration),
         Err(_) => Err("expected a duration like 500ms, 10s or 2m"),
     }
+}
+
+/// A network like `10.0.0.0/8`, or a single address.
+fn parse_network(text: &str) -> Result<IpNet, &'static str> {
+    let address = |_| text.parse().map(|address: IpAddr| address.to_canonical().into());
+    text.parse().or_else(address).map_err(|_| "expected an address, or a network like 10.0.0.0/8")
 }
 
 impl Default for Config {
@@ -95,6 +107,7 @@ impl Default for Config {
             drain_timeout: Duration::from_secs(30),
             follow_symlinks: false,
             sendfile: false,
+            trust_proxy: Vec::new(),
             cors: None,
         }
     }

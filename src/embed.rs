@@ -97,6 +97,7 @@ fn head_of(request: &Request) -> Head<'_> {
         target,
         version: request.http_version().clone(),
         authority: authority.or(host).unwrap_or_default(),
+        is_https: false,
         has_body: false,
         fields,
     }

@@ -11,8 +11,8 @@ use crate::library::listing::{Sidecar, Video};
 /// The type of a list of films. (With Apple's type, players expect HLS, a single film.)
 pub const CONTENT_TYPE: &str = "audio/x-mpegurl";
 
-/// The playlist of `videos` on the host `authority`. A `note` becomes a comment in it.
-pub fn m3u(authority: &str, videos: &[Video], note: &str) -> String {
+/// The playlist of `videos`, whose URLs begin with `base` (`http://nas:8000`). A `note` becomes a comment in it.
+pub fn m3u(base: &str, videos: &[Video], note: &str) -> String {
     let mut out = String::from("#EXTM3U\n");
     // Writing to a String never fails.
     if !note.is_empty() {
@@ -27,12 +27,11 @@ pub fn m3u(authority: &str, videos: &[Video], note: &str) -> String {
         }
         let _ = writeln!(out, ",{}", on_one_line(video.title()));
         if !video.subtitles.is_empty() {
-            let url =
-                |sidecar: &Sidecar| format!("http://{authority}/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
+            let url = |sidecar: &Sidecar| format!("{base}/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
             let urls: Vec<_> = video.subtitles.iter().map(url).collect();
             let _ = writeln!(out, "#EXTVLCOPT:input-slave={}", urls.join("#"));
         }
-        let _ = writeln!(out, "http://{authority}/video/{}", target::encode(&video.name));
+        let _ = writeln!(out, "{base}/video/{}", target::encode(&video.name));
     }
     out
 }
@@ -77,14 +76,14 @@ mod tests {
                     http://nas:8000/video/%C3%A9t%C3%A9%2C%20100%25.mkv\n\
                     #EXTINF:-1 group-title=\"Sea\",Sea\nhttp://nas:8000/video/Sea/index.m3u8\n\
                     #EXTINF:-1,\u{fffd}#\nhttp://nas:8000/video/%FF%23.mp4\n";
-        assert_eq!(m3u("nas:8000", &videos, ""), want);
-        assert_eq!(m3u("nas", &[], "a\nnote"), "#EXTM3U\n# a note\n");
+        assert_eq!(m3u("http://nas:8000", &videos, ""), want);
+        assert_eq!(m3u("http://nas", &[], "a\nnote"), "#EXTM3U\n# a note\n");
     }
 
     proptest! {
         #[test]
         fn no_name_makes_a_line_of_its_own(name: Vec<u8>) {
-            let playlist = m3u("nas", &[video(&name, &[&name])], "");
+            let playlist = m3u("http://nas", &[video(&name, &[&name])], "");
             let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}'];
             let lines: Vec<_> = playlist.split(ends).collect();
             prop_assert_eq!(lines.len(), 5);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::config::{Config, StartError};
+use crate::http::forwarded::Proxies;
 use crate::library::Library;
 use crate::metrics::Metrics;
 use crate::routes::Site;
@@ -91,7 +92,7 @@ impl Server {
         }
         let context = Context {
             site: Site::new(library).with_cors(config.cors),
-            limits: Limits::new(bounds),
+            limits: Limits::new(bounds, Proxies(config.trust_proxy)),
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
             stall_timeout: config.stall_timeout,

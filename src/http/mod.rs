@@ -4,6 +4,7 @@ pub mod content_disposition;
 pub mod content_type;
 pub mod cors;
 pub mod date;
+pub mod forwarded;
 pub mod precondition;
 pub mod range;
 pub mod request;

@@ -179,6 +179,8 @@ pub struct Head<'b> {
     pub fields: Fields<'b>,
     /// Host and port, from the target or the Host field. Empty for HTTP/1.0 without either.
     pub authority: &'b str,
+    /// Whether the client uses https, as far as a proxy tells.
+    pub is_https: bool,
     /// A body follows the head. It is never read, so the connection must be closed after the response.
     pub has_body: bool,
 }
@@ -193,7 +195,7 @@ impl<'b> Head<'b> {
         let (authority, target) = split_target(&method, target)?;
         let host = parse_host(&fields, &version)?;
         let has_body = declares_body(&fields, &version)?;
-        Ok(Self { method, target, version, fields, authority: authority.unwrap_or(host), has_body })
+        Ok(Self { method, target, version, fields, authority: authority.unwrap_or(host), is_https: false, has_body })
     }
 
     /// Whether the connection persists after the response (RFC 9112 §9.3).

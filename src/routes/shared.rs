@@ -41,7 +41,7 @@ pub enum Form {
     Gallery,
     /// The JSON of all videos.
     Json,
-    /// The playlist with URLs on this host.
+    /// The playlist with URLs that begin with this.
     Playlist(String),
 }
 

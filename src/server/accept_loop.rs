@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, refuse};
-use super::limits::{Backlog, Full, Limits, WAIT_TIMEOUT, address_of, memory_is_left};
+use super::limits::{Backlog, Full, Limits, WAIT_TIMEOUT, memory_is_left};
 use super::listener::{accept, is_of_one_connection};
 use super::pool::Pool;
 use super::{Client, Shared, Stopped};
@@ -58,7 +58,7 @@ impl AcceptLoop {
             shared,
             pool,
             listeners: listeners.into_iter().map(Arc::new).collect(),
-            backlog: Backlog::new(limits.bounds),
+            backlog: Backlog::default(),
             limits,
             refused: VecDeque::new(),
             back_off: MIN_BACK_OFF,
@@ -150,11 +150,11 @@ impl AcceptLoop {
             return self.refuse(socket, Refused::NoResources);
         }
         // First come, first served. But a connection whose address is at its own limit is refused, and doesn't wait.
-        let is_next = self.backlog.waiting.is_empty() || self.limits.is_full(address_of(peer));
+        let is_next = self.backlog.waiting.is_empty() || self.limits.is_full(self.limits.address_of(peer));
         if is_next && self.admit(&socket, peer) {
             return;
         }
-        match self.backlog.push(socket, peer, Instant::now()) {
+        match self.backlog.push(socket, peer, Instant::now(), &self.limits) {
             Ok(()) => self.update_waiting(),
             Err(socket) => self.refuse(socket, Refused::BacklogFull),
         }
@@ -162,7 +162,7 @@ impl AcceptLoop {
 
     /// Gives a connection a place and a worker, or refuses it if its address has too many. `false`: there is no place.
     fn admit(&mut self, socket: &Arc<TcpStream>, peer: SocketAddr) -> bool {
-        let address = address_of(peer);
+        let address = self.limits.address_of(peer);
         loop {
             match self.limits.admit(socket, address) {
                 Ok(place) => {
@@ -172,7 +172,7 @@ impl AcceptLoop {
                     self.pool.submit(Box::new(Client { socket: Arc::clone(socket), connection, place }));
                     return true;
                 }
-                Err(Full::Address) if self.evict(Some(address)) => {}
+                Err(Full::Address) if self.evict(address) => {}
                 Err(Full::Address) => {
                     self.refuse(Arc::clone(socket), Refused::Address);
                     return true;
@@ -185,7 +185,7 @@ impl AcceptLoop {
 
     /// Closes the connection that has been idle longest, of `address` or of all. Returns whether there was one.
     fn evict(&self, address: Option<IpAddr>) -> bool {
-        let wanted = |client: &Client| address.is_none_or(|address| client.place.address == address);
+        let wanted = |client: &Client| address.is_none() || client.place.address == address;
         while let Some(client) = self.shared.poller.evict(Instant::now(), |client| wanted(client)) {
             if self.close_idle(client, CloseReason::Evicted) {
                 return true;

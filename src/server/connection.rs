@@ -4,13 +4,13 @@
 //! the connection is parked. Every wait has a deadline, and each way a connection can end is a [`CloseReason`].
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
-use super::limits::Limits;
+use super::limits::{Forwarded, Limits};
 use super::poller::Deadline;
 use super::send::{Broken, Copying, StallClock, Writer, send};
 use super::socket::Socket;
@@ -21,6 +21,7 @@ use crate::http::date;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::{Body, Response};
 use crate::library::LastFile;
+use crate::metrics::Refused;
 use crate::routes::Site;
 use crate::throttle::Throttle;
 
@@ -90,6 +91,9 @@ struct Exchange {
     close: Option<CloseReason>,
     /// The value of the `Connection` field.
     connection: Option<&'static str>,
+    /// The client, which may be behind a proxy, and then counts as long as the response takes.
+    client: IpAddr,
+    _forwarded: Option<Forwarded>,
 }
 
 impl Connection {
@@ -209,24 +213,43 @@ impl Connection {
 
     /// Plans the response to the request whose head is `at`, and opens its file.
     fn plan(&mut self, at: Range<usize>, context: &Context) -> Exchange {
-        let Self { input, last_file, .. } = self;
-        let head = match Head::parse(&input[at.clone()]) {
+        let Self { input, last_file, peer, .. } = self;
+        let mut head = match Head::parse(&input[at.clone()]) {
             Ok(head) => head,
             Err(refusal) => return self.refuse(refusal),
         };
-        let response = context.site.answer_next(&head, SystemTime::now(), last_file);
+        let limits = &context.limits;
+        let origin = limits.proxies.origin(peer.ip(), &head.fields);
+        head.is_https = origin.is_https;
+        head.authority = origin.authority.unwrap_or(head.authority);
+        let is_forwarded = origin.client != peer.ip().to_canonical();
+        let forwarded = is_forwarded.then(|| limits.forward(origin.client)).flatten();
+        let response = if is_forwarded && forwarded.is_none() {
+            context.site.metrics().refused(Refused::Address);
+            Response::text(503, "Too many requests from this address are in progress. Try again later.").retry_soon()
+        } else {
+            context.site.answer_next(&head, SystemTime::now(), last_file)
+        };
         let close = if head.has_body {
             Some(CloseReason::RequestBody)
         } else if !head.keeps_alive() {
             Some(CloseReason::ClientRequested)
         } else {
-            context.limits.must_close()
+            limits.must_close()
         };
         let connection = match close {
             Some(_) => Some("close"),
             None => (head.version < HTTPVersion(1, 1)).then_some("keep-alive"),
         };
-        Exchange { response, line: first_line(input, at.start), end: at.end, close, connection }
+        Exchange {
+            response,
+            line: first_line(input, at.start),
+            end: at.end,
+            close,
+            connection,
+            client: origin.client,
+            _forwarded: forwarded,
+        }
     }
 
     fn refuse(&self, refusal: Refusal) -> Exchange {
@@ -240,7 +263,8 @@ impl Connection {
         // The response to HEAD has no body, even if it is an error.
         let is_head = self.input[line.clone()].starts_with(b"HEAD ");
         let response = if is_head { response.without_body() } else { response };
-        Exchange { response, line, end: self.input.len(), close: Some(reason), connection: Some("close") }
+        let (end, client) = (self.input.len(), self.peer.ip().to_canonical());
+        Exchange { response, line, end, close: Some(reason), connection: Some("close"), client, _forwarded: None }
     }
 
     /// Sends a response, logs and counts it. Returns why the connection closes, if it does.
@@ -251,7 +275,7 @@ impl Connection {
         context: &Context,
         worker: &mut Worker,
     ) -> Option<CloseReason> {
-        let Exchange { mut response, line, end, mut close, connection } = exchange;
+        let Exchange { mut response, line, end, mut close, connection, client, _forwarded } = exchange;
         let running = context.site.metrics().begin(&response.body);
         let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, worker);
         let send_response = |out: &mut _, response: &Response| {
@@ -285,8 +309,8 @@ impl Connection {
         let (status, due, now) = (response.status.0, response.body.len(), socket.now());
         let first_byte = first_byte.map(|at| at.saturating_duration_since(self.since));
         context.site.metrics().end(status, taken, first_byte);
-        let (client, request_line, took) = (self.peer, &self.input[line], now.saturating_duration_since(self.since));
-        Entry { client, request_line, status, sent: taken, due, took, close }.record();
+        let (peer, request_line, took) = (self.peer, &self.input[line], now.saturating_duration_since(self.since));
+        Entry { peer, client, request_line, status, sent: taken, due, took, close }.record();
         self.input.drain(..end);
         (self.scan, self.is_new, self.since) = (HeadScan::default(), false, now);
         self.until = now + if self.input.is_empty() { context.idle_timeout } else { context.head_timeout };

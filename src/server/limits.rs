@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::lock;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
+use crate::http::forwarded::Proxies;
 
 /// How long a new connection waits for a place. Browsers give up on a seek much later; a 503 ends their playback.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,7 +29,7 @@ const HEADROOM: u64 = 2 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub connections: usize,
-    /// 0 for no limit.
+    /// 0 for no limit. Proxies have none.
     pub per_address: usize,
     /// Connections that wait for a place, and as many that were refused and are reading the response.
     pub backlog: usize,
@@ -59,6 +60,7 @@ const MUST_CLOSE: [Option<CloseReason>; 4] =
 /// The connections that are open. It holds their sockets only to shut them down.
 pub struct Limits {
     pub bounds: Bounds,
+    pub proxies: Proxies,
     open: Mutex<Open>,
     /// The index in [`MUST_CLOSE`].
     must_close: AtomicU8,
@@ -75,20 +77,29 @@ struct Open {
 pub struct Place {
     limits: Arc<Limits>,
     number: u64,
-    pub address: IpAddr,
+    /// See [`Limits::address_of`].
+    pub address: Option<IpAddr>,
 }
 
-/// The address that a client counts for. An IPv4 client on an IPv6 listener is the same client.
-pub fn address_of(peer: SocketAddr) -> IpAddr {
-    peer.ip().to_canonical()
+/// A request that a proxy passed on, until it is dropped. It counts as a connection of its client's address.
+pub struct Forwarded {
+    limits: Arc<Limits>,
+    client: IpAddr,
 }
 
 impl Limits {
-    pub fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, open: Mutex::default(), must_close: AtomicU8::new(0) })
+    pub fn new(bounds: Bounds, proxies: Proxies) -> Arc<Self> {
+        Arc::new(Self { bounds, proxies, open: Mutex::default(), must_close: AtomicU8::new(0) })
     }
 
-    pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: IpAddr) -> Result<Place, Full> {
+    /// The address that a connection counts for: none for a proxy's, which has many clients. An IPv4 client on an IPv6
+    /// listener is the same client.
+    pub fn address_of(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let address = peer.ip().to_canonical();
+        (!self.proxies.trusts(address)).then_some(address)
+    }
+
+    pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: Option<IpAddr>) -> Result<Place, Full> {
         let mut open = lock(&self.open);
         if let Some(full) = open.full(address, self.bounds) {
             return Err(full);
@@ -96,12 +107,22 @@ impl Limits {
         open.next += 1;
         let number = open.next;
         open.sockets.insert(number, Arc::clone(socket));
-        *open.of_address.entry(address).or_default() += 1;
+        open.add(address);
         Ok(Place { limits: Arc::clone(self), number, address })
     }
 
-    pub fn is_full(&self, address: IpAddr) -> bool {
-        lock(&self.open).full(address, self.bounds) == Some(Full::Address)
+    /// Counts a request of `client` that a proxy passed on; `None` when that address is at its limit.
+    pub fn forward(self: &Arc<Self>, client: IpAddr) -> Option<Forwarded> {
+        let mut open = lock(&self.open);
+        if open.is_full(Some(client), self.bounds) {
+            return None;
+        }
+        open.add(Some(client));
+        Some(Forwarded { limits: Arc::clone(self), client })
+    }
+
+    pub fn is_full(&self, address: Option<IpAddr>) -> bool {
+        lock(&self.open).is_full(address, self.bounds)
     }
 
     pub fn open(&self) -> usize {
@@ -137,15 +158,35 @@ impl Limits {
 }
 
 impl Open {
-    fn full(&self, address: IpAddr, bounds: Bounds) -> Option<Full> {
-        if bounds.per_address > 0 && self.of(address) >= bounds.per_address {
+    fn full(&self, address: Option<IpAddr>, bounds: Bounds) -> Option<Full> {
+        if self.is_full(address, bounds) {
             return Some(Full::Address);
         }
         (self.sockets.len() >= bounds.connections).then_some(Full::Connections)
     }
 
-    fn of(&self, address: IpAddr) -> usize {
-        self.of_address.get(&address).copied().unwrap_or(0)
+    fn is_full(&self, address: Option<IpAddr>, bounds: Bounds) -> bool {
+        bounds.per_address > 0 && self.of(address) >= bounds.per_address
+    }
+
+    fn of(&self, address: Option<IpAddr>) -> usize {
+        address.and_then(|address| self.of_address.get(&address)).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            *self.of_address.entry(address).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, address: Option<IpAddr>) {
+        let Some(address) = address else { return };
+        if let Some(count) = self.of_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_address.remove(&address);
+            }
+        }
     }
 }
 
@@ -154,46 +195,52 @@ impl Drop for Place {
         let mut open = lock(&self.limits.open);
         // The descriptor is free before the place is.
         open.sockets.remove(&self.number);
-        if let Some(connections) = open.of_address.get_mut(&self.address) {
-            *connections -= 1;
-            if *connections == 0 {
-                open.of_address.remove(&self.address);
-            }
-        }
+        open.remove(self.address);
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        lock(&self.limits.open).remove(Some(self.client));
     }
 }
 
 pub struct Waiting {
     pub socket: Arc<TcpStream>,
     pub peer: SocketAddr,
+    /// See [`Limits::address_of`].
+    address: Option<IpAddr>,
     until: Instant,
 }
 
 /// The connections that wait for a place, a bounded number of them for a bounded time.
+#[derive(Default)]
 pub struct Backlog {
     pub waiting: VecDeque<Waiting>,
-    bounds: Bounds,
 }
 
 impl Backlog {
-    pub fn new(bounds: Bounds) -> Self {
-        Self { waiting: VecDeque::new(), bounds }
-    }
-
     /// Gives the connection back if there is no room. One address has a quarter of the room.
-    pub fn push(&mut self, socket: Arc<TcpStream>, peer: SocketAddr, now: Instant) -> Result<(), Arc<TcpStream>> {
-        let of_address = self.waiting.iter().filter(|waiting| address_of(waiting.peer) == address_of(peer)).count();
-        if self.waiting.len() >= self.bounds.backlog || of_address >= self.bounds.backlog.div_ceil(4) {
+    pub fn push(
+        &mut self,
+        socket: Arc<TcpStream>,
+        peer: SocketAddr,
+        now: Instant,
+        limits: &Limits,
+    ) -> Result<(), Arc<TcpStream>> {
+        let (room, address) = (limits.bounds.backlog, limits.address_of(peer));
+        let of_address = self.waiting.iter().filter(|waiting| address.is_some() && waiting.address == address).count();
+        if self.waiting.len() >= room || of_address >= room.div_ceil(4) {
             return Err(socket);
         }
-        self.waiting.push_back(Waiting { socket, peer, until: now + WAIT_TIMEOUT });
+        self.waiting.push_back(Waiting { socket, peer, address, until: now + WAIT_TIMEOUT });
         Ok(())
     }
 
     /// Takes the connection that is next: the first one of the address that has the fewest connections open.
     pub fn pop_next(&mut self, limits: &Limits) -> Option<Waiting> {
         let open = lock(&limits.open);
-        let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| open.of(address_of(waiting.peer)))?;
+        let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| open.of(waiting.address))?;
         self.waiting.remove(at)
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::forwarded::Proxies;
 use crate::library::Library;
 use crate::server::limits::Bounds;
 use crate::server::pool::Pool;
@@ -18,7 +19,7 @@ impl Served {
         }
         let context = Context {
             site: Site::new(Library::open(folder.path()).unwrap()),
-            limits: Limits::new(Bounds { connections: 8, per_address: 0, backlog: 8 }),
+            limits: Limits::new(Bounds { connections: 8, per_address: 0, backlog: 8 }, Proxies::default()),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),

@@ -10,7 +10,7 @@ fn pair() -> (TcpStream, Arc<TcpStream>) {
 }
 
 fn limits(connections: usize, per_address: usize) -> Arc<Limits> {
-    Limits::new(Bounds { connections, per_address, backlog: 8 })
+    Limits::new(Bounds { connections, per_address, backlog: 8 }, Proxies(vec!["10.1.0.0/16".parse().unwrap()]))
 }
 
 fn peer(address: &str) -> SocketAddr {
@@ -18,12 +18,13 @@ fn peer(address: &str) -> SocketAddr {
 }
 
 fn admit(limits: &Arc<Limits>, address: &str) -> Result<Place, Full> {
-    limits.admit(&pair().1, address_of(peer(address)))
+    limits.admit(&pair().1, limits.address_of(peer(address)))
 }
 
 const A: &str = "10.0.0.1";
 const B: &str = "10.0.0.2";
 const C: &str = "10.0.0.3";
+const PROXY: &str = "10.1.0.1";
 
 #[test]
 fn the_bounds_fit_the_descriptors() {
@@ -68,6 +69,19 @@ fn an_address_has_a_bound_of_its_own() {
 }
 
 #[test]
+fn a_proxy_has_no_bound_and_its_clients_have_theirs() {
+    let limits = limits(8, 2);
+    let _places: Vec<_> = (0..4).map(|_| admit(&limits, PROXY).unwrap()).collect();
+    let client = A.parse().unwrap();
+    let [first, _second] = [limits.forward(client).unwrap(), limits.forward(client).unwrap()];
+    assert!(limits.forward(client).is_none());
+    assert_eq!(admit(&limits, A).err(), Some(Full::Address));
+    assert!(limits.forward(B.parse().unwrap()).is_some());
+    drop(first);
+    assert!(limits.forward(client).is_some());
+}
+
+#[test]
 fn an_ipv4_client_on_an_ipv6_listener_is_the_same_client() {
     let limits = limits(8, 1);
     let _place = admit(&limits, A).unwrap();
@@ -78,13 +92,13 @@ fn an_ipv4_client_on_an_ipv6_listener_is_the_same_client() {
 fn the_address_with_the_fewest_connections_is_next() {
     let limits = limits(8, 0);
     let mut places: Vec<_> = [A, A, B].iter().map(|address| admit(&limits, address).unwrap()).collect();
-    let mut backlog = Backlog::new(limits.bounds);
+    let mut backlog = Backlog::default();
     for address in [A, A, B, C] {
-        backlog.push(pair().1, peer(address), Instant::now()).unwrap();
+        backlog.push(pair().1, peer(address), Instant::now(), &limits).unwrap();
     }
     let mut order = Vec::new();
     while let Some(next) = backlog.pop_next(&limits) {
-        places.push(limits.admit(&next.socket, address_of(next.peer)).unwrap());
+        places.push(limits.admit(&next.socket, limits.address_of(next.peer)).unwrap());
         order.push(next.peer.ip().to_string());
     }
     // A has two, B one, C none. Where they are equal, it goes by who came first.
@@ -94,19 +108,22 @@ fn the_address_with_the_fewest_connections_is_next() {
 #[test]
 fn the_backlog_is_bounded_and_one_address_has_a_quarter_of_it() {
     let limits = limits(1, 0);
-    let mut backlog = Backlog::new(limits.bounds);
-    let mut push = |address| backlog.push(pair().1, peer(address), Instant::now()).is_ok();
+    let mut backlog = Backlog::default();
+    let mut push = |address| backlog.push(pair().1, peer(address), Instant::now(), &limits).is_ok();
     let of_four = [A, B, C, "10.0.0.4"].map(|address| [push(address), push(address), push(address)]);
     assert_eq!(of_four, [[true, true, false]; 4]);
     assert!(!push("10.0.0.5"), "all eight are waiting");
+    let mut backlog = Backlog::default();
+    let mut push = || backlog.push(pair().1, peer(PROXY), Instant::now(), &limits).is_ok();
+    assert!((0..8).all(|_| push()) && !push(), "a proxy may have all of it");
 }
 
 #[test]
 fn who_has_waited_long_enough_is_given_back() {
-    let mut backlog = Backlog::new(limits(1, 0).bounds);
+    let (limits, mut backlog) = (limits(1, 0), Backlog::default());
     let now = Instant::now();
-    backlog.push(pair().1, peer(A), now).unwrap();
-    backlog.push(pair().1, peer(B), now + WAIT_TIMEOUT / 2).unwrap();
+    backlog.push(pair().1, peer(A), now, &limits).unwrap();
+    backlog.push(pair().1, peer(B), now + WAIT_TIMEOUT / 2, &limits).unwrap();
     assert!(backlog.pop_expired(now + WAIT_TIMEOUT / 2).is_none());
     assert_eq!(backlog.pop_expired(now + WAIT_TIMEOUT).map(|waiting| waiting.peer), Some(peer(A)));
     assert!(backlog.pop_expired(now + WAIT_TIMEOUT).is_none() && backlog.waiting.len() == 1);
@@ -133,7 +150,7 @@ fn why_a_connection_is_to_close_is_the_gravest_reason() {
 fn an_abort_shuts_every_socket_down() {
     let limits = limits(8, 0);
     let (mut theirs, ours) = pair();
-    let place = limits.admit(&ours, address_of(peer(A))).unwrap();
+    let place = limits.admit(&ours, limits.address_of(peer(A))).unwrap();
     assert_eq!(limits.abort(), 1);
     assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);
     drop(place);

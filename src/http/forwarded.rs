@@ -1,0 +1,164 @@
+//! The client behind reverse proxies, from the fields that they add: `X-Forwarded-For`, `-Proto` and `-Host`, or else
+//! `Forwarded` (RFC 7239). Anybody can send these fields, so they are believed only as far as trusted proxies added
+//! them: from the right, up to the first address that is no trusted proxy's.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::request::{Fields, is_authority};
+
+/// The addresses of the proxies that are trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies(pub Vec<IpNet>);
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'b> {
+    pub client: IpAddr,
+    /// Whether the client uses https.
+    pub is_https: bool,
+    /// The host and port that the client asked, if a proxy tells.
+    pub authority: Option<&'b str>,
+}
+
+/// What one proxy tells of the request it received.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hop<'b> {
+    client: Option<&'b str>,
+    scheme: Option<&'b str>,
+    authority: Option<&'b str>,
+}
+
+impl Proxies {
+    /// Whether `address` is a trusted proxy's.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
+    /// Where a request with these fields comes from, which `peer` sent.
+    pub fn origin<'b>(&self, peer: IpAddr, fields: &Fields<'b>) -> Origin<'b> {
+        let mut origin = Origin { client: peer.to_canonical(), is_https: false, authority: None };
+        if !self.trusts(peer) {
+            return origin;
+        }
+        for hop in hops(fields) {
+            match hop.scheme {
+                Some(scheme) if scheme.eq_ignore_ascii_case("https") => origin.is_https = true,
+                Some(scheme) if scheme.eq_ignore_ascii_case("http") => origin.is_https = false,
+                _ => {}
+            }
+            origin.authority = hop.authority.filter(|host| !host.is_empty() && is_authority(host)).or(origin.authority);
+            let Some(client) = hop.client.and_then(address) else { break };
+            origin.client = client;
+            if !self.trusts(client) {
+                break;
+            }
+        }
+        origin
+    }
+}
+
+/// The hops of a request, the nearest first. Proxies that add one kind of fields may pass on the other kind as the
+/// client sent it: then the common kind counts.
+fn hops<'b>(fields: &Fields<'b>) -> Vec<Hop<'b>> {
+    let [clients, schemes, authorities] =
+        ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].map(|name| from_the_right(fields, name));
+    let count = clients.len().max(schemes.len()).max(authorities.len());
+    if count == 0 {
+        return from_the_right(fields, "forwarded").into_iter().map(element).collect();
+    }
+    let hop = |at: usize| {
+        let of = |list: &[&'b str]| list.get(at).copied();
+        Hop { client: of(&clients), scheme: of(&schemes), authority: of(&authorities) }
+    };
+    (0..count).map(hop).collect()
+}
+
+/// The elements of a list field, the last one first. Of a quoted text with a comma in it both halves are elements: it
+/// was the client's, since no proxy writes one.
+fn from_the_right<'b>(fields: &Fields<'b>, name: &str) -> Vec<&'b str> {
+    let lines = fields.all(name).map(|line| std::str::from_utf8(line).unwrap_or_default());
+    let mut elements: Vec<_> = lines.flat_map(|line| line.split(',').map(str::trim)).collect();
+    elements.reverse();
+    elements
+}
+
+/// An element of `Forwarded` (RFC 7239 §4).
+fn element(text: &str) -> Hop<'_> {
+    let mut hop = Hop::default();
+    for (name, value) in text.split(';').filter_map(|pair| pair.split_once('=')) {
+        let value = Some(value.trim().trim_matches('"'));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "for" => hop.client = value,
+            "proto" => hop.scheme = value,
+            "host" => hop.authority = value,
+            _ => {}
+        }
+    }
+    hop
+}
+
+/// An address, with or without brackets and port (RFC 7239 §6); `unknown` and obfuscated names are none.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(trusted: &[&str], peer: &str, lines: &str) -> String {
+        let proxies = Proxies(trusted.iter().map(|network| network.parse().unwrap()).collect());
+        let pairs = lines.lines().map(|line| line.split_once(": ").unwrap()).map(|(name, v)| (name, v.as_bytes()));
+        let Origin { client, is_https, authority } =
+            proxies.origin(peer.parse().unwrap(), &Fields::from_pairs(pairs.collect::<Vec<_>>()));
+        format!("{client} {} {}", if is_https { "https" } else { "http" }, authority.unwrap_or("-"))
+    }
+
+    #[test]
+    fn the_client_is_the_first_from_the_right_that_is_no_trusted_proxy() {
+        let rows = [
+            ("", "10.0.0.1 http -"),
+            ("X-Forwarded-For: 1.2.3.4", "1.2.3.4 http -"),
+            ("X-Forwarded-For: 6.6.6.6, 1.2.3.4", "1.2.3.4 http -"),
+            ("X-Forwarded-For: 6.6.6.6\nX-Forwarded-For: 1.2.3.4, 10.9.9.9", "1.2.3.4 http -"),
+            ("X-Forwarded-For: 10.0.0.3, 10.0.0.2", "10.0.0.3 http -"),
+            ("X-Forwarded-For: 1.2.3.4:5678", "1.2.3.4 http -"),
+            ("X-Forwarded-For: ::ffff:1.2.3.4", "1.2.3.4 http -"),
+            ("X-Forwarded-For: 2001:db8::1", "2001:db8::1 http -"),
+            ("X-Forwarded-For: [2001:db8::1]:80", "2001:db8::1 http -"),
+            ("X-Forwarded-For: 6.6.6.6, nonsense", "10.0.0.1 http -"),
+            ("X-Forwarded-For: 6.6.6.6, nonsense, 10.0.0.2", "10.0.0.2 http -"),
+            ("X-Forwarded-For: 6.6.6.6,", "10.0.0.1 http -"),
+            ("X-Forwarded-Proto: https\nX-Forwarded-Host: films.example:8443", "10.0.0.1 https films.example:8443"),
+            ("X-Forwarded-For: 1.2.3.4, 10.0.0.2\nX-Forwarded-Proto: ftp, https, http", "1.2.3.4 https -"),
+            ("X-Forwarded-For: 1.2.3.4, 10.0.0.2\nX-Forwarded-Proto: https", "1.2.3.4 https -"),
+            ("X-Forwarded-For: 1.2.3.4\nX-Forwarded-Host: evil, films", "1.2.3.4 http films"),
+            ("X-Forwarded-For: 1.2.3.4\nX-Forwarded-Host: a/b\"<", "1.2.3.4 http -"),
+            ("Forwarded: for=1.2.3.4;proto=https;host=films", "1.2.3.4 https films"),
+            ("Forwarded: For=\"[2001:db8::1]:4711\" ; Proto=HTTPS", "2001:db8::1 https -"),
+            ("Forwarded: for=6.6.6.6;host=evil, for=1.2.3.4;host=films, for=10.0.0.2", "1.2.3.4 http films"),
+            ("Forwarded: for=\"6.6.6.6, for=1.2.3.4", "1.2.3.4 http -"),
+            ("Forwarded: for=6.6.6.6, for=unknown", "10.0.0.1 http -"),
+            ("Forwarded: for=_hidden;proto=https", "10.0.0.1 https -"),
+            ("Forwarded: for=6.6.6.6;host=evil\nX-Forwarded-For: 1.2.3.4", "1.2.3.4 http -"),
+        ];
+        for (lines, want) in rows {
+            assert_eq!(origin(&["10.0.0.0/8", "::1/128"], "10.0.0.1", lines), want, "{lines}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        let spoofed =
+            "X-Forwarded-For: 6.6.6.6\nX-Forwarded-Proto: https\nX-Forwarded-Host: evil\nForwarded: for=6.6.6.6";
+        assert_eq!(origin(&[], "10.0.0.1", spoofed), "10.0.0.1 http -");
+        assert_eq!(origin(&["10.0.0.2/32"], "10.0.0.1", spoofed), "10.0.0.1 http -");
+        assert_eq!(origin(&["::/0"], "10.0.0.1", spoofed), "10.0.0.1 http -");
+        // On an IPv6 listener, an IPv4 peer has a mapped address.
+        assert_eq!(origin(&["10.0.0.1/32"], "::ffff:10.0.0.1", spoofed), "6.6.6.6 https evil");
+    }
+}

@@ -1,0 +1,84 @@
+//! `--trust-proxy` and `--route-prefix`: what reverse proxies tell is believed from them alone, and every URL stays below
+//! the prefix.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs::File;
+use std::process::Stdio;
+
+use support::{Client, Folder, Program, Running, Session, film};
+
+#[test]
+fn playlists_have_the_urls_that_the_client_behind_a_trusted_proxy_asked() {
+    let folder = Folder::new().with("film.mp4", "film").with("film.en.srt", "");
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let rows: [Row<'_>; 5] = [
+        (&[], &[], "http://{host}/"),
+        (&["127.0.0.0/8"], &[("X-Forwarded-Proto", "https")], "https://{host}/"),
+        (
+            &["127.0.0.1/32"],
+            &[("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "films.example")],
+            "https://films.example/",
+        ),
+        (&["127.0.0.1/32"], &[("Forwarded", "for=10.0.0.1;proto=https;host=films.example")], "https://films.example/"),
+        (&["10.0.0.0/8"], &[("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "films.example")], "http://{host}/"),
+    ];
+    for (trusted, fields, base) in rows {
+        let server = Running::with(&folder, |config| {
+            config.trust_proxy = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        });
+        let mut session = Session::first(server.address);
+        let playlist = session.get("/playlist.m3u", fields);
+        let base = base.replace("{host}", &server.address.to_string());
+        let urls = format!("input-slave={base}subtitles/film.en.vtt\n{base}video/film.mp4\n");
+        assert!(playlist.text().ends_with(&urls), "{fields:?}: {}", playlist.text());
+    }
+}
+
+#[test]
+fn each_client_behind_a_trusted_proxy_has_the_limit_of_its_address() {
+    let folder = Folder::new().with("film.mp4", film(20 << 20));
+    let server = Running::with(&folder, |config| {
+        config.max_connections_per_ip = 2;
+        config.trust_proxy = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let ask = |client: &str| {
+        let mut connection = Client::connect(server.address);
+        connection.send(format!("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nX-Forwarded-For: {client}\r\n\r\n"));
+        let head = connection.read_head().unwrap();
+        (head.status, head.field("retry-after").is_some(), connection)
+    };
+    // What the client itself sent stands before what the proxy added.
+    let mut streams: Vec<_> = ["10.0.0.1", "6.6.6.6, 10.0.0.1"].map(ask).into();
+    assert!(streams.iter().all(|(status, ..)| *status == 200));
+    let refused = ["7.7.7.7, 10.0.0.1", "10.0.0.1"].map(ask);
+    assert!(refused.iter().all(|(status, retry, _)| (*status, *retry) == (503, true)));
+    assert_eq!(ask("10.0.0.2").0, 200);
+    assert!((0..4).all(|_| ask("127.0.0.1").0 == 200), "the proxy's own requests have no limit");
+    streams.pop();
+    support::eventually("there is room again", || ask("10.0.0.1").0 == 200);
+}
+
+#[test]
+fn the_log_has_the_client_behind_a_trusted_proxy() {
+    let folder = Folder::new();
+    let log = folder.file(".log");
+    let mut command = Program::command();
+    command.arg(folder.path()).args(["--port", "0", "--trust-proxy", "127.0.0.1"]);
+    command.stderr(Stdio::from(File::create(&log).unwrap()));
+    let program = Program::start_command(command);
+    let mut session = Session::first(program.address);
+    for client in ["10.0.0.7", "6.6.6.6, 10.0.0.8", "\" forged"] {
+        assert_eq!(session.get("/health", &[("X-Forwarded-For", client)]).status, 200);
+    }
+    let logged = || std::fs::read_to_string(&log).unwrap();
+    support::eventually("it is logged", || logged().matches("/health").count() == 3);
+    let clients: Vec<_> = logged()
+        .lines()
+        .filter_map(|line| line.split_once("access] ")?.1.split_once(' '))
+        .map(|(client, _)| client.to_owned())
+        .collect();
+    assert_eq!(clients[..2], ["10.0.0.7", "10.0.0.8"]);
+    assert!(clients[2].starts_with("127.0.0.1:"), "{clients:?}");
+}
