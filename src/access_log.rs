@@ -1,5 +1,6 @@
 //! The access log: one line per response. The client's bytes are escaped, so that none can forge another line.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -34,8 +35,9 @@ impl Entry<'_> {
 
 impl Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.request_line.get(..MAX_LOGGED_BYTES).unwrap_or(self.request_line);
-        let cut = if line.len() < self.request_line.len() { "..." } else { "" };
+        let request_line = without_key(self.request_line);
+        let line = request_line.get(..MAX_LOGGED_BYTES).unwrap_or(&request_line);
+        let cut = if line.len() < request_line.len() { "..." } else { "" };
         let Self { peer, client, status, sent, due, .. } = self;
         let (line, milliseconds) = (line.escape_ascii(), self.took.as_secs_f64() * 1000.0);
         if *client == peer.ip().to_canonical() {
@@ -46,6 +48,19 @@ impl Display for Entry<'_> {
         write!(f, " \"{line}{cut}\" {status} {sent}/{due} {milliseconds:.1}ms")?;
         self.close.and_then(CloseReason::sentence).map_or(Ok(()), |sentence| write!(f, " ({sentence})"))
     }
+}
+
+/// A request line without the value of `key` in its query, which opens every film.
+pub fn without_key(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_key = |part: &[u8]| part.starts_with(b"?key=") || part.starts_with(b"&key=");
+    let (mut clean, mut rest) = (Vec::new(), line);
+    while let Some(at) = (0..rest.len()).find(|&at| is_key(&rest[at..])) {
+        let (before, value) = rest.split_at(at + "?key=".len());
+        clean.extend_from_slice(before);
+        clean.extend_from_slice(b"...");
+        rest = &value[value.iter().position(|byte| b"& ".contains(byte)).unwrap_or(value.len())..];
+    }
+    if clean.is_empty() { line.into() } else { [&clean, rest].concat().into() }
 }
 
 #[cfg(test)]
@@ -69,6 +84,18 @@ mod tests {
         let ended = line(b"GET / HTTP/1.1", Some(CloseReason::Stalled));
         assert!(line_of("2001:db8::1", b"GET / HTTP/1.1", None).starts_with("2001:db8::1 \"GET / HTTP/1.1\" 206"));
         assert!(ended.ends_with(" 206 5/10 1.2ms (client stopped reading)"), "{ended}");
+    }
+
+    #[test]
+    fn the_key_is_not_logged() {
+        for (request, want) in [
+            ("GET /video/a?key=secret HTTP/1.1", "GET /video/a?key=... HTTP/1.1"),
+            ("GET /video/a?download&key=secret&key=other HTTP/1.1", "GET /video/a?download&key=...&key=... HTTP/1.1"),
+            ("GET /video/a?key=secret", "GET /video/a?key=..."),
+            ("GET /video/key=a?monkey=b HTTP/1.1", "GET /video/key=a?monkey=b HTTP/1.1"),
+        ] {
+            assert!(line(request.as_bytes(), None).contains(&format!("\"{want}\"")), "{request}");
+        }
     }
 
     #[test]

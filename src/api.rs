@@ -10,6 +10,7 @@ use crate::http::{content_type, date, target};
 use crate::library::listing::path::{as_path, stem};
 use crate::library::listing::{LeftOut, Sidecar, Video};
 use crate::subtitles::label::{Label, labels};
+use crate::urls::Urls;
 
 /// A video in the JSON.
 #[derive(Serialize)]
@@ -31,38 +32,39 @@ struct Subtitle {
     url: String,
 }
 
-impl<'v> From<&'v Video> for Entry<'v> {
-    fn from(video: &'v Video) -> Self {
+impl<'v> Entry<'v> {
+    fn of(video: &'v Video, urls: &Urls) -> Self {
+        let Urls { prefix, key } = urls;
         let path = target::encode(&video.name);
         Self {
             name: String::from_utf8_lossy(&video.name),
-            url: format!("/video/{path}"),
-            watch: format!("/watch/{path}"),
+            url: format!("{prefix}/video/{path}{key}"),
+            watch: format!("{prefix}/watch/{path}"),
             size: video.size,
             modified: date::rfc3339(video.modified),
             content_type: content_type::of(as_path(&video.name)),
-            subtitles: subtitles(&video.subtitles),
+            subtitles: subtitles(&video.subtitles, urls),
         }
     }
 }
 
-fn subtitles(sidecars: &[Sidecar]) -> Vec<Subtitle> {
-    let url = |sidecar: &Sidecar| format!("/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
+fn subtitles(sidecars: &[Sidecar], Urls { prefix, key }: &Urls) -> Vec<Subtitle> {
+    let url = |sidecar: &Sidecar| format!("{prefix}/subtitles/{}.vtt{key}", target::encode(stem(&sidecar.name)));
     let labels = labels(sidecars.iter().map(|sidecar| &*sidecar.tag));
     let with_label =
         |(sidecar, label): (_, Label)| Subtitle { lang: label.lang, label: label.label, url: url(sidecar) };
     sidecars.iter().zip(labels).map(with_label).collect()
 }
 
-/// The JSON of `videos`.
+/// The JSON of `videos`, with `urls`.
 ///
 /// # Errors
 /// None for these values; the type is `serde_json`'s.
-pub fn json(videos: &[Video]) -> serde_json::Result<Vec<u8>> {
+pub fn json(videos: &[Video], urls: &Urls) -> serde_json::Result<Vec<u8>> {
     // About what an entry takes, so that the vector seldom grows.
     let size = videos.iter().map(|video| 3 * video.name.len() + 192).sum();
     let mut json = Vec::with_capacity(size);
-    serde_json::Serializer::new(&mut json).collect_seq(videos.iter().map(Entry::from))?;
+    serde_json::Serializer::new(&mut json).collect_seq(videos.iter().map(|video| Entry::of(video, urls)))?;
     Ok(json)
 }
 
@@ -104,7 +106,7 @@ mod tests {
             r#""size":5000000000,"modified":"1969-12-31T23:59:59Z","type":"video/x-matroska","#,
             r#""subtitles":[{"lang":"pt-BR","label":"Portuguese (Brazil)","url":"/subtitles/a%20b/f%FF.pt-BR.vtt"}]}]"#
         );
-        let got = String::from_utf8(json(&[video]).unwrap()).unwrap();
+        let got = String::from_utf8(json(&[video], &Urls::default()).unwrap()).unwrap();
         assert_eq!(got, want.replace("\\u{fffd}", "\u{fffd}"));
     }
 

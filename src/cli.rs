@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::lan;
 use crate::library::{Library, Links};
 use crate::server::{Handle, Server};
+use crate::urls::RoutePrefix;
 
 /// Stream the videos in a folder over HTTP
 #[derive(Debug, Parser)]
@@ -47,13 +48,19 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .lan
         .then(|| std::path::absolute(&arguments.config.dir).unwrap_or_else(|_| arguments.config.dir.clone()));
     let config = Config::from(arguments);
+    let (prefix, has_password) = (config.route_prefix.clone(), config.auth.is_some());
     let (dir, links) = (config.dir.clone(), config.links());
     let server = Server::bind(config)?;
     stop_on_signals(server.handle())?;
     let listening = server.local_addrs();
-    announce(&listening, lan.as_deref());
+    announce(&listening, &prefix, lan.as_deref(), has_password);
     if listening.iter().all(|address| address.ip().is_loopback()) {
         log::info!("only this machine can watch; --lan lets all devices on the network, --bind selects an address");
+    } else if has_password {
+        log::warn!(
+            "passwords go over plain HTTP, where others on the network can read them; put a proxy with HTTPS in front \
+             (see \"Behind a proxy\" in the README) and listen on 127.0.0.1 alone"
+        );
     }
     warn_if_empty(dir, links);
     let stopped = server.run();
@@ -63,15 +70,16 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Prints the URLs, and with `lan`, the folder open to the network, a notice. Errors are ignored: a closed stdout
 /// doesn't stop the server.
-fn announce(listening: &[SocketAddr], lan: Option<&Path>) {
+fn announce(listening: &[SocketAddr], prefix: &RoutePrefix, lan: Option<&Path>, has_password: bool) {
     let addresses = if lan.is_some() { lan::reachable(listening) } else { listening.to_vec() };
-    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}/")).collect();
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}{prefix}/")).collect();
     let mut out = io::stdout().lock();
     for url in &urls {
         let _ = writeln!(out, "{url}");
     }
     if let Some(dir) = lan {
-        let exposed = format!("Everyone on this network can watch and download everything below\n{}.", dir.display());
+        let who = if has_password { "Everyone who has the password" } else { "Everyone on this network" };
+        let exposed = format!("{who} can watch and download everything below\n{}.", dir.display());
         match urls.first().and_then(|url| lan::qr_code(url)) {
             Some(code) if out.is_terminal() => {
                 let _ =
@@ -137,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_malformed_password_is_not_repeated() {
+        let error = Arguments::try_parse_from(["filmstrip", "--auth", "secret"]).unwrap_err();
+        assert!(
+            error.to_string().contains("expected USER:PASSWORD") && !error.to_string().contains("secret"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn what_is_out_of_bounds_is_a_usage_error() {
         Arguments::command().debug_assert();
         let rows: &[(&[&str], bool)] = &[
@@ -164,6 +181,10 @@ mod tests {
             (&["--trust-proxy", "::ffff:10.0.0.1"], true),
             (&["--trust-proxy", "10.0.0.0/33"], false),
             (&["--trust-proxy", "proxy.local"], false),
+            (&["--auth", "me:secret"], true),
+            (&["--auth", "secret"], false),
+            (&["--route-prefix", "/films"], true),
+            (&["--route-prefix", "/films/.."], false),
         ];
         for (arguments, good) in rows {
             let parsed = Arguments::try_parse_from(std::iter::once(&"filmstrip").chain(*arguments));

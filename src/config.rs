@@ -1,16 +1,21 @@
 //! The server's options, and the errors of a failed start.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use clap::error::ErrorKind as ClapError;
+use clap::{Arg, Command};
 use ipnet::IpNet;
 
+use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
 use crate::library::Links;
+use crate::urls::RoutePrefix;
 
 /// The options of a server, and of the command line, with the same defaults. Values are clamped to their bounds; time
 /// limits to a millisecond and a year. Without an address it is 127.0.0.1.
@@ -67,6 +72,14 @@ pub struct Config {
     #[arg(long)]
     pub follow_symlinks: bool,
 
+    /// User and password that clients must send; FILMSTRIP_AUTH keeps them out of the list of processes
+    #[arg(long, value_name = "USER:PASSWORD", env = "FILMSTRIP_AUTH", hide_env = true, value_parser = SecretParser)]
+    pub auth: Option<Credentials>,
+
+    /// Path that everything is served below, for reverse proxies, like /films
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub route_prefix: RoutePrefix,
+
     /// Reverse proxy whose X-Forwarded-For, -Proto, -Host and Forwarded fields are believed: an address, or a network
     /// like 10.0.0.0/8; repeat for more
     #[arg(long, value_name = "IP/CIDR", value_parser = parse_network)]
@@ -83,6 +96,20 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         Ok(Duration::ZERO) => Err("must be greater than zero"),
         Ok(duration) => Ok(duration),
         Err(_) => Err("expected a duration like 500ms, 10s or 2m"),
+    }
+}
+
+/// Credentials, without repeating them where they are malformed.
+#[derive(Clone)]
+struct SecretParser;
+
+impl TypedValueParser for SecretParser {
+    type Value = Credentials;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Credentials, clap::Error> {
+        let parsed = value.to_str().unwrap_or_default().parse();
+        let describe = |reason| format!("--auth or FILMSTRIP_AUTH: {reason}\n");
+        parsed.map_err(|reason| command.clone().error(ClapError::InvalidValue, describe(reason)))
     }
 }
 
@@ -107,6 +134,8 @@ impl Default for Config {
             drain_timeout: Duration::from_secs(30),
             follow_symlinks: false,
             sendfile: false,
+            auth: None,
+            route_prefix: RoutePrefix::default(),
             trust_proxy: Vec::new(),
             cors: None,
         }

@@ -47,9 +47,12 @@ mod server;
 #[doc(hidden)]
 pub mod subtitles;
 mod throttle;
+mod urls;
 
 pub use config::{Config, StartError};
+pub use http::auth::Credentials;
 pub use http::cors::Cors;
 pub use library::{Library, Links};
 pub use routes::Site;
 pub use server::{Handle, Server, Stopped};
+pub use urls::RoutePrefix;

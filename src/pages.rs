@@ -18,6 +18,7 @@ use crate::http::response::{Body, Response};
 use crate::http::target::encode;
 use crate::library::listing::path::base;
 use crate::library::listing::{Folder, Video};
+use crate::urls::Urls;
 use text::Text;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
@@ -42,13 +43,14 @@ pub fn described(response: Response) -> Response {
 #[derive(Template)]
 #[template(path = "sentence.html")]
 struct Sentence<'s> {
+    urls: &'s Urls,
     title: &'s str,
     sentence: &'s str,
 }
 
 /// A page with one sentence and a link to the gallery.
-pub fn sentence(status: u16, title: &str, sentence: &str) -> Response {
-    let html = render(&Sentence { title, sentence }).into_bytes();
+pub fn sentence(urls: &Urls, status: u16, title: &str, sentence: &str) -> Response {
+    let html = render(&Sentence { urls, title, sentence }).into_bytes();
     described(Response::new(status, Body::Bytes(html.into()))).with("Cache-Control", "no-cache")
 }
 

@@ -7,12 +7,14 @@ use std::fmt::Write;
 use crate::http::target;
 use crate::library::listing::path::{parent, stem};
 use crate::library::listing::{Sidecar, Video};
+use crate::urls::Urls;
 
 /// The type of a list of films. (With Apple's type, players expect HLS, a single film.)
 pub const CONTENT_TYPE: &str = "audio/x-mpegurl";
 
-/// The playlist of `videos`, whose URLs begin with `base` (`http://nas:8000`). A `note` becomes a comment in it.
-pub fn m3u(base: &str, videos: &[Video], note: &str) -> String {
+/// The playlist of `videos`, with `urls` on the host `origin` (`http://nas:8000`). A `note` becomes a comment in it.
+pub fn m3u(origin: &str, urls: &Urls, videos: &[Video], note: &str) -> String {
+    let Urls { prefix, key } = urls;
     let mut out = String::from("#EXTM3U\n");
     // Writing to a String never fails.
     if !note.is_empty() {
@@ -27,11 +29,13 @@ pub fn m3u(base: &str, videos: &[Video], note: &str) -> String {
         }
         let _ = writeln!(out, ",{}", on_one_line(video.title()));
         if !video.subtitles.is_empty() {
-            let url = |sidecar: &Sidecar| format!("{base}/subtitles/{}.vtt", target::encode(stem(&sidecar.name)));
+            let url = |sidecar: &Sidecar| {
+                format!("{origin}{prefix}/subtitles/{}.vtt{key}", target::encode(stem(&sidecar.name)))
+            };
             let urls: Vec<_> = video.subtitles.iter().map(url).collect();
             let _ = writeln!(out, "#EXTVLCOPT:input-slave={}", urls.join("#"));
         }
-        let _ = writeln!(out, "{base}/video/{}", target::encode(&video.name));
+        let _ = writeln!(out, "{origin}{prefix}/video/{}{key}", target::encode(&video.name));
     }
     out
 }
@@ -76,14 +80,14 @@ mod tests {
                     http://nas:8000/video/%C3%A9t%C3%A9%2C%20100%25.mkv\n\
                     #EXTINF:-1 group-title=\"Sea\",Sea\nhttp://nas:8000/video/Sea/index.m3u8\n\
                     #EXTINF:-1,\u{fffd}#\nhttp://nas:8000/video/%FF%23.mp4\n";
-        assert_eq!(m3u("http://nas:8000", &videos, ""), want);
-        assert_eq!(m3u("http://nas", &[], "a\nnote"), "#EXTM3U\n# a note\n");
+        assert_eq!(m3u("http://nas:8000", &Urls::default(), &videos, ""), want);
+        assert_eq!(m3u("http://nas", &Urls::default(), &[], "a\nnote"), "#EXTM3U\n# a note\n");
     }
 
     proptest! {
         #[test]
         fn no_name_makes_a_line_of_its_own(name: Vec<u8>) {
-            let playlist = m3u("http://nas", &[video(&name, &[&name])], "");
+            let playlist = m3u("http://nas", &Urls::default(), &[video(&name, &[&name])], "");
             let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}'];
             let lines: Vec<_> = playlist.split(ends).collect();
             prop_assert_eq!(lines.len(), 5);

@@ -4,10 +4,11 @@
 //!
 //! 1. refuses unsupported methods,
 //! 2. decodes the target's path,
-//! 3. finds the route by the path's first component, or answers 404,
-//! 4. lets the route plan the response to a GET,
-//! 5. drops the body for HEAD,
-//! 6. adds the CORS fields if they are configured.
+//! 3. refuses clients without the password, if one is needed,
+//! 4. finds the route by the path's first component, or answers 404,
+//! 5. lets the route plan the response to a GET,
+//! 6. drops the body for HEAD,
+//! 7. adds the CORS fields if they are configured.
 
 mod around;
 mod pages;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::http::Method;
+use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
@@ -27,6 +29,7 @@ use crate::metrics::{self, Metrics};
 use crate::pages::assets;
 use crate::representation;
 use crate::throttle::Throttle;
+use crate::urls::{RoutePrefix, Urls};
 use shared::Shared;
 
 /// A library and how to serve it: all that a response depends on besides the request.
@@ -34,6 +37,8 @@ use shared::Shared;
 pub struct Site {
     library: Arc<Library>,
     cors: Option<Cors>,
+    auth: Option<Credentials>,
+    urls: Urls,
     metrics: Metrics,
     complaints: Throttle,
     /// Whoever has to bring the folder back needs no line a second to know.
@@ -50,13 +55,29 @@ impl Site {
         let complaints = Throttle::new(Duration::from_secs(1));
         let folder_complaints = Throttle::new(Duration::from_secs(60));
         let (metrics, shared) = (Metrics::default(), Shared::default());
-        Self { library: library.into(), cors: None, metrics, complaints, folder_complaints, shared }
+        let (auth, urls) = (None, Urls::default());
+        Self { library: library.into(), cors: None, auth, urls, metrics, complaints, folder_complaints, shared }
     }
 
     /// The same with CORS fields for other origins.
     #[must_use]
     pub fn with_cors(mut self, cors: Option<Cors>) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// The same for those alone who send these credentials, except `/health`.
+    #[must_use]
+    pub fn with_auth(mut self, auth: Option<Credentials>) -> Self {
+        self.urls.key = auth.as_ref().map_or_else(String::new, |auth| format!("?key={}", auth.key()));
+        self.auth = auth;
+        self
+    }
+
+    /// The same below a path.
+    #[must_use]
+    pub fn with_route_prefix(mut self, prefix: RoutePrefix) -> Self {
+        self.urls.prefix = prefix;
         self
     }
 
@@ -90,17 +111,29 @@ impl Site {
         let Some(target) = Target::parse(head.target) else {
             return Response::text(400, "The URL has a % without two hexadecimal digits after it.");
         };
-        if !target.path.starts_with(b"/video/") {
+        let below = self.urls.below(&target.path);
+        if below != Some(b"/health") && !self.permits(head, &target, below.unwrap_or_default()) {
+            let response = Response::text(401, "This server needs a user and a password.");
+            return response.with("WWW-Authenticate", "Basic realm=\"filmstrip\", charset=\"UTF-8\"");
+        }
+        let Some(path) = below else {
+            return Response::text(404, format!("Everything on this server is below {}/.", self.urls.prefix));
+        };
+        if !path.starts_with(b"/video/") {
             // The client is probably done with its file, and closing a deleted one frees its space.
             *last = LastFile::default();
         }
-        match &*target.path {
+        match path {
             b"/" => self.gallery(&target.value("path").unwrap_or_default(), head),
             b"/health" => made("text/plain; charset=utf-8", *b"ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head),
             b"/api/videos" => self.api(head),
             // Where browsers look without being told.
-            b"/favicon.ico" | b"/apple-touch-icon.png" => asset(&target.path[1..], head),
+            b"/favicon.ico" | b"/apple-touch-icon.png" => asset(&path[1..], head),
+            b"" => {
+                let response = Response::text(308, "The URL needs a / at its end.");
+                response.with("Location", format!("{}/", self.urls.prefix))
+            }
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
@@ -115,6 +148,13 @@ impl Site {
                 }
             }
         }
+    }
+
+    /// Whether a request for `path` has the password, or the key where that is enough.
+    fn permits(&self, head: &Head<'_>, target: &Target<'_>, path: &[u8]) -> bool {
+        let Some(auth) = &self.auth else { return true };
+        let takes_key = path.starts_with(b"/video/") || path.starts_with(b"/subtitles/");
+        auth.are_in(&head.fields) || (takes_key && target.value("key").is_some_and(|key| auth.have_key(&key)))
     }
 
     /// `/video/<name>`: the file as it is; with `?download`, as an attachment.

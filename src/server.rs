@@ -2,6 +2,7 @@
 
 mod accept_loop;
 mod connection;
+mod failures;
 mod limits;
 mod listener;
 mod poller;
@@ -23,6 +24,7 @@ use crate::routes::Site;
 use crate::throttle::Throttle;
 use accept_loop::AcceptLoop;
 use connection::{Connection, Context, Next};
+use failures::Failures;
 use limits::{Bounds, Limits, Place};
 use poller::Poller;
 use send::Copying;
@@ -90,8 +92,11 @@ impl Server {
                 config.max_connections
             );
         }
+        let site =
+            Site::new(library).with_cors(config.cors).with_auth(config.auth).with_route_prefix(config.route_prefix);
         let context = Context {
-            site: Site::new(library).with_cors(config.cors),
+            site,
+            failures: Failures::default(),
             limits: Limits::new(bounds, Proxies(config.trust_proxy)),
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,

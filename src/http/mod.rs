@@ -1,5 +1,6 @@
 //! RFC 9110 and 9112 for a server of files: values in, values out, no sockets.
 
+pub mod auth;
 pub mod content_disposition;
 pub mod content_type;
 pub mod cors;

@@ -12,10 +12,12 @@ use super::{Card, count, render};
 use crate::http::target::encode;
 use crate::library::listing::path::base;
 use crate::library::listing::{Folder, LeftOut, Listing, Video};
+use crate::urls::Urls;
 
 #[derive(Template)]
 #[template(path = "gallery.html")]
 struct Gallery<'l> {
+    urls: &'l Urls,
     title: Text<'l>,
     folder: &'l [u8],
     path: PercentEncode<'l>,
@@ -25,8 +27,9 @@ struct Gallery<'l> {
 }
 
 /// The page of `folder`, a path below the library's folder.
-pub fn page(folder: &[u8], listing: &Listing) -> String {
+pub fn page(urls: &Urls, folder: &[u8], listing: &Listing) -> String {
     render(&Gallery {
+        urls,
         title: Text(if folder.is_empty() { b"All videos" } else { base(folder) }),
         folder,
         path: encode(folder),
@@ -84,7 +87,8 @@ mod tests {
     fn a_card_has_title_size_date_and_picture() {
         let subtitles = vec![Sidecar { name: b"a/film.en.srt".to_vec(), tag: "en".into() }];
         let film = Video { poster: Some(b"a/film 1.jpg".to_vec()), subtitles, ..video(b"a/film 1.mp4") };
-        let page = page(b"", &listing(vec![film, video("\u{e9}t\u{e9}.mp4".as_bytes()), video(b"...mp4")]));
+        let page =
+            page(&Urls::default(), b"", &listing(vec![film, video("\u{e9}t\u{e9}.mp4".as_bytes()), video(b"...mp4")]));
         for want in [
             "<li data-s=1500000 data-t=0><a href=\"/watch/a/film%201.mp4\">\
              <img src=\"/video/a/film%201.jpg\" alt=\"\" loading=lazy>\
@@ -105,7 +109,11 @@ mod tests {
             (0, true, "<b>b</b></span>"),
         ];
         for (videos, has_more, want) in rows {
-            let page = page(b"", &Listing { folders: vec![folder(b"a/b", videos, has_more)], ..Listing::default() });
+            let page = page(
+                &Urls::default(),
+                b"",
+                &Listing { folders: vec![folder(b"a/b", videos, has_more)], ..Listing::default() },
+            );
             assert!(page.contains(want), "{want} in {page}");
         }
     }
@@ -114,7 +122,8 @@ mod tests {
     fn a_card_has_what_it_is_sorted_by() {
         let before = SystemTime::UNIX_EPOCH - Duration::from_secs(5);
         let stream = Video { is_folder: true, ..video(b"b/film.m3u8") };
-        let page = page(b"", &listing(vec![Video { size: 7, modified: before, ..video(b"a.mp4") }, stream]));
+        let page =
+            page(&Urls::default(), b"", &listing(vec![Video { size: 7, modified: before, ..video(b"a.mp4") }, stream]));
         for want in ["<li data-s=7 data-t=-5><a href=\"/watch/a.mp4\">", "<li data-s=0 data-t=0><a href=\"/watch/b"] {
             assert!(page.contains(want), "{want} in {page}");
         }
@@ -122,10 +131,10 @@ mod tests {
 
     #[test]
     fn breadcrumbs_lead_back_to_every_folder_above() {
-        assert!(!page(b"", &Listing::default()).contains("<nav"));
+        assert!(!page(&Urls::default(), b"", &Listing::default()).contains("<nav"));
         let want = "<ol><li><a href=\"/\"><bdi>All videos</bdi></a>\n<li><a href=\"/?path=a%20b\"><bdi>a b</bdi></a>\
                     <li><a href=\"/?path=a%20b/c\"><bdi>c</bdi></a>\n<li aria-current=page><bdi>&#60;d&#62;</bdi></ol>";
-        let page = page(b"a b/c/<d>", &Listing::default());
+        let page = page(&Urls::default(), b"a b/c/<d>", &Listing::default());
         assert!(page.contains(want), "{page}");
     }
 
@@ -136,7 +145,7 @@ mod tests {
         {
             let inside = [name, b"/", name, b".mp4"].concat();
             let found = Listing { folders: vec![folder(&inside, 1, false)], ..listing(vec![video(&inside)]) };
-            let page = page(name, &found);
+            let page = page(&Urls::default(), name, &found);
             for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
                 assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));
             }
@@ -147,13 +156,13 @@ mod tests {
     fn ten_thousand_videos_are_less_than_3_mb() {
         let name = |i| format!("Some Show/Season 1/Some Show S01E{i:05} The Title of the Episode.mp4").into_bytes();
         let videos = (0..10_000).map(|i| video(&name(i))).collect();
-        assert!(page(b"Some Show/Season 1", &listing(videos)).len() < 3_000_000);
+        assert!(page(&Urls::default(), b"Some Show/Season 1", &listing(videos)).len() < 3_000_000);
     }
 
     #[test]
     fn the_page_says_what_it_left_out_and_when_there_is_nothing() {
         let left_out = LeftOut { too_many: true, ..LeftOut::default() };
-        let page_of = |left_out| page(b"", &Listing { left_out, ..Listing::default() });
+        let page_of = |left_out| page(&Urls::default(), b"", &Listing { left_out, ..Listing::default() });
         assert!(page_of(left_out).contains("This list is incomplete: too many files."));
         assert!(!page_of(LeftOut::default()).contains("class=notice"));
         assert!(page_of(LeftOut::default()).contains("There are no videos here yet."));

@@ -10,10 +10,12 @@ use crate::http::target::encode;
 use crate::library::listing::Video;
 use crate::library::listing::path::{base, parent, stem};
 use crate::subtitles::label::labels;
+use crate::urls::Urls;
 
 #[derive(Template)]
 #[template(path = "watch.html")]
 struct Watch<'l> {
+    urls: &'l Urls,
     title: Text<'l>,
     path: PercentEncode<'l>,
     poster: Option<PercentEncode<'l>>,
@@ -57,7 +59,7 @@ struct Track<'l> {
 }
 
 /// The page of `video`, with links to the `previous` and `next` one in its folder.
-pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
+pub fn page(urls: &Urls, video: &Video, previous: Option<&Video>, next: Option<&Video>) -> String {
     let folder = parent(&video.name);
     let labels = labels(video.subtitles.iter().map(|sidecar| &*sidecar.tag));
     let tracks = video.subtitles.iter().zip(&labels).map(|(sidecar, label)| Track {
@@ -68,6 +70,7 @@ pub fn page(video: &Video, previous: Option<&Video>, next: Option<&Video>) -> St
     });
     let titles: Vec<_> = [Some(video), previous, next].into_iter().flatten().map(Video::title).collect();
     render(&Watch {
+        urls,
         title: Text(video.title()),
         path: encode(&video.name),
         poster: video.poster.as_deref().map(encode),
@@ -103,7 +106,7 @@ mod tests {
         let sidecar = |name: &[u8], tag: &str| Sidecar { name: name.to_vec(), tag: tag.into() };
         let subtitles = vec![sidecar(b"s 1/e2.srt", ""), sidecar(b"s 1/Subs/e2.pt-BR.forced.srt", "pt-BR.forced")];
         let film = Video { poster: Some(b"s 1/poster.jpg".to_vec()), subtitles, ..video(b"s 1/e2.mp4") };
-        let page = page(&film, Some(&video(b"s 1/e1.mp4")), Some(&video(b"s 1/e10.mp4")));
+        let page = page(&Urls::default(), &film, Some(&video(b"s 1/e1.mp4")), Some(&video(b"s 1/e10.mp4")));
         for want in [
             "<a class=back href=\"/?path=s%201\">",
             "poster=\"/video/s%201/poster.jpg\"",
@@ -149,7 +152,7 @@ mod tests {
             let inside = [name, b"/", name, b".mp4"].concat();
             let tag = String::from_utf8_lossy(name).into_owned();
             let film = Video { subtitles: vec![Sidecar { name: inside.clone(), tag }], ..video(&inside) };
-            let page = page(&film, Some(&film), Some(&film));
+            let page = page(&Urls::default(), &film, Some(&film), Some(&film));
             for mark in ["<script>x", "\" onload", "' x=", "a\nb", "\u{fffd}<b>", "\u{202e}<i>"] {
                 assert!(!page.contains(mark), "{mark} of {}", String::from_utf8_lossy(name));
             }

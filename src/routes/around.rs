@@ -52,15 +52,16 @@ impl Site {
             return Response::text(400, "A playlist has absolute URLs. The request needs a Host field.");
         }
         let folder = path.strip_suffix(b"/").unwrap_or(path);
-        let base = format!("{}://{host}", if head.is_https { "https" } else { "http" });
-        let write =
-            |listing: &Listing| Ok(playlist::m3u(&base, &listing.videos, &listing.left_out.to_string()).into_bytes());
-        let answer = match self.shared(Scope::Tree, Form::Playlist(base.clone()), folder, write) {
+        let origin = format!("{}://{host}", if head.is_https { "https" } else { "http" });
+        let write = |listing: &Listing| {
+            Ok(playlist::m3u(&origin, &self.urls, &listing.videos, &listing.left_out.to_string()).into_bytes())
+        };
+        let answer = match self.shared(Scope::Tree, Form::Playlist(origin.clone()), folder, write) {
             Ok(answer) => answer,
             // There is no such folder, but there may be such a video.
             Err(error) if matches!(*error, OpenError::NotFound) => match self.listed_video(path) {
                 Ok((listed, at)) => {
-                    let text = playlist::m3u(&base, &listed.listing.videos[at..=at], "");
+                    let text = playlist::m3u(&origin, &self.urls, &listed.listing.videos[at..=at], "");
                     Answer::new(text.into_bytes().into(), LeftOut::default())
                 }
                 Err(error) => return self.failed(&error, path),
@@ -77,8 +78,9 @@ impl Site {
 
     /// `/api/videos`: all videos as JSON.
     pub(super) fn api(&self, head: &Head<'_>) -> Response {
-        let write =
-            |listing: &Listing| api::json(&listing.videos).map_err(|error| OpenError::Unavailable(error.into()));
+        let write = |listing: &Listing| {
+            api::json(&listing.videos, &self.urls).map_err(|error| OpenError::Unavailable(error.into()))
+        };
         match self.shared(Scope::Tree, Form::Json, b"", write) {
             Ok(answer) => answer.respond(head, |response| response.with("Content-Type", "application/json")),
             Err(error) => self.failed(&error, b""),

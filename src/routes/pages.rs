@@ -12,7 +12,7 @@ impl Site {
     /// `/` and `/?path=<folder>`: the gallery of a folder. Its name may end in one `/`.
     pub(super) fn gallery(&self, folder: &[u8], head: &Head<'_>) -> Response {
         let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-        let write = |listing: &Listing| Ok(pages::gallery::page(folder, listing).into_bytes());
+        let write = |listing: &Listing| Ok(pages::gallery::page(&self.urls, folder, listing).into_bytes());
         match self.shared(Scope::Folder, Form::Gallery, folder, write) {
             Ok(answer) => answer.respond(head, pages::described),
             Err(error) => self.no_listing(&error, folder),
@@ -27,7 +27,7 @@ impl Site {
         };
         let videos = &listed.listing.videos;
         let previous = at.checked_sub(1).map(|before| &videos[before]);
-        let page = pages::watch::page(&videos[at], previous, videos.get(at + 1)).into_bytes();
+        let page = pages::watch::page(&self.urls, &videos[at], previous, videos.get(at + 1)).into_bytes();
         Answer::new(page.into(), LeftOut::default()).respond(head, pages::described)
     }
 
@@ -36,13 +36,14 @@ impl Site {
         self.complain(error, name);
         match error {
             OpenError::NotFound | OpenError::LeadsOut => pages::sentence(
+                &self.urls,
                 404,
                 "Not found",
                 "There is no such folder or video. It may have been moved or renamed.",
             ),
             OpenError::Forbidden | OpenError::Unavailable(_) | OpenError::NoFolder(_) | OpenError::Busy => {
                 let sentence = "The server can\u{2019}t read this folder right now. Try again in a few seconds.";
-                pages::sentence(503, "Unavailable", sentence).retry_soon()
+                pages::sentence(&self.urls, 503, "Unavailable", sentence).retry_soon()
             }
         }
     }

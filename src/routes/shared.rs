@@ -41,7 +41,7 @@ pub enum Form {
     Gallery,
     /// The JSON of all videos.
     Json,
-    /// The playlist with URLs that begin with this.
+    /// The playlist with URLs of this origin.
     Playlist(String),
 }
 

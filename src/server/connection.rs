@@ -7,14 +7,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
+use super::failures::Failures;
 use super::limits::{Forwarded, Limits};
 use super::poller::Deadline;
 use super::send::{Broken, Copying, StallClock, Writer, send};
 use super::socket::Socket;
-use crate::access_log::Entry;
+use crate::access_log::{Entry, without_key};
 use crate::close_reason::CloseReason;
 use crate::http::HTTPVersion;
 use crate::http::date;
@@ -46,6 +48,7 @@ const MAX_REQUESTS_IN_A_ROW: usize = 32;
 pub struct Context {
     pub site: Site,
     pub limits: Arc<Limits>,
+    pub failures: Failures,
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
     pub stall_timeout: Duration,
@@ -94,6 +97,8 @@ struct Exchange {
     /// The client, which may be behind a proxy, and then counts as long as the response takes.
     client: IpAddr,
     _forwarded: Option<Forwarded>,
+    /// How long the response waits, after wrong passwords.
+    delay: Duration,
 }
 
 impl Connection {
@@ -230,6 +235,11 @@ impl Connection {
         } else {
             context.site.answer_next(&head, SystemTime::now(), last_file)
         };
+        let mut delay = Duration::ZERO;
+        if response.status.0 == 401 && head.fields.has("authorization") {
+            log::warn!("wrong user or password from {}", origin.client);
+            delay = context.failures.delay(origin.client, Instant::now());
+        }
         let close = if head.has_body {
             Some(CloseReason::RequestBody)
         } else if !head.keeps_alive() {
@@ -249,6 +259,7 @@ impl Connection {
             connection,
             client: origin.client,
             _forwarded: forwarded,
+            delay,
         }
     }
 
@@ -264,7 +275,8 @@ impl Connection {
         let is_head = self.input[line.clone()].starts_with(b"HEAD ");
         let response = if is_head { response.without_body() } else { response };
         let (end, client) = (self.input.len(), self.peer.ip().to_canonical());
-        Exchange { response, line, end, close: Some(reason), connection: Some("close"), client, _forwarded: None }
+        let (close, connection, delay) = (Some(reason), Some("close"), Duration::ZERO);
+        Exchange { response, line, end, close, connection, client, _forwarded: None, delay }
     }
 
     /// Sends a response, logs and counts it. Returns why the connection closes, if it does.
@@ -275,7 +287,8 @@ impl Connection {
         context: &Context,
         worker: &mut Worker,
     ) -> Option<CloseReason> {
-        let Exchange { mut response, line, end, mut close, connection, client, _forwarded } = exchange;
+        let Exchange { mut response, line, end, mut close, connection, client, _forwarded, delay } = exchange;
+        thread::sleep(delay);
         let running = context.site.metrics().begin(&response.body);
         let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, worker);
         let send_response = |out: &mut _, response: &Response| {
@@ -286,7 +299,8 @@ impl Connection {
         };
         let (mut sent, mut head_length) = send_response(&mut out, &response);
         if let Err(broken @ (Broken::Truncated | Broken::Unreadable(_))) = &sent {
-            let request = self.input[line.clone()].escape_ascii();
+            let request = without_key(&self.input[line.clone()]);
+            let request = request.escape_ascii();
             context.read_error_log.pass(|missed| {
                 log::warn!("can't read the file for \"{request}\": {broken} ({missed} more such errors)");
             });

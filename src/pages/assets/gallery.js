@@ -1,6 +1,6 @@
 // The gallery: the viewer's progress, the order of the videos, the shape of posters, and the position after a film.
 // Progress is stored in this browser only, by player.js.
-import { films, forget as forgetFilm, read, tab, write } from './store.js';
+import { films, forget as forgetFilm, read, root, tab, write } from './store.js';
 
 // ---- Progress.
 
@@ -146,7 +146,7 @@ addEventListener('pagehide', () => {
 
 function comeBack() {
   const film = tab('filmstrip.left');
-  if (tab('filmstrip.back') !== here() || !film?.startsWith('/watch/')) return;
+  if (tab('filmstrip.back') !== here() || !film?.startsWith(`${root}watch/`)) return;
   scrollTo(0, tab('filmstrip.scroll'));
   if (location.hash) return;
   const link = document.querySelector(`.listed a[href="${CSS.escape(film)}"]`);

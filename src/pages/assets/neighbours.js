@@ -3,6 +3,7 @@
 import { load, state } from './loading.js';
 import { byId, film, handedOver } from './page.js';
 import { left, remember } from './resume.js';
+import { root } from './store.js';
 
 let latest;
 
@@ -50,7 +51,7 @@ addEventListener('popstate', async () => (await show(location.href, true)) || lo
 // Back to where the viewer came from, if that was a view of the gallery.
 const back = document.querySelector('.back');
 const from = handedOver('filmstrip.back');
-if (/^\/([?#]|$)/.test(from)) {
+if (from.startsWith(root) && /^([?#]|$)/.test(from.slice(root.length))) {
   if (from.replace(/#.*/, '') !== back.getAttribute('href')) byId('above').textContent = 'Back';
   back.href = from;
 }

@@ -1,6 +1,6 @@
 // The search in the header of every page, over the whole library. The list of all videos is fetched once, when the
 // field first gets the focus. The text is kept in the address, so that the way back from a film restores it.
-import { tab } from './store.js';
+import { root, tab } from './store.js';
 
 const MOST = 50;
 const search = document.querySelector('search');
@@ -30,11 +30,11 @@ function index(videos) {
     const isFolder = /\/[^/]*\.(m3u8|mpd)$/i.test(name);
     const path = isFolder ? parent(name) : name.replace(/\.[^./]+$/, '');
     const names = parent(path).split('/');
-    const parts = watch.slice('/watch/'.length).split('/');
+    const parts = watch.slice(`${root}watch/`.length).split('/');
     for (let depth = folders.has(parent(path)) ? Infinity : 1; depth <= names.length && names[0]; depth++) {
       const above = names.slice(0, depth).join('/');
       if (folders.has(above)) continue;
-      folders.set(above, { path: above, href: `/?path=${parts.slice(0, depth).join('/')}`, isFolder: true });
+      folders.set(above, { path: above, href: `${root}?path=${parts.slice(0, depth).join('/')}`, isFolder: true });
     }
     return { path, href: watch };
   });
@@ -46,7 +46,7 @@ function index(videos) {
 
 let library;
 async function load() {
-  library ??= fetch('/api/videos').then((answer) => answer.json()).then(index);
+  library ??= fetch(`${root}api/videos`).then((answer) => answer.json()).then(index);
   try {
     return await library;
   } catch {
@@ -160,7 +160,7 @@ document.addEventListener('click', close);
 
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('.cards a, #hits a');
-  if (!link?.pathname.startsWith('/watch/') || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link?.pathname.startsWith(`${root}watch/`) || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   // The player plays it at once.
   tab('filmstrip.play', link.getAttribute('href'));
   // Pictures that are loading may take all six connections that a browser opens to a host.

@@ -8,6 +8,9 @@
 const FILMS = 'filmstrip';
 const MOST = 1000;
 
+// The path that the site is below, with a slash at its end.
+export const root = new URL('..', import.meta.url).pathname;
+
 export function read(name, otherwise) {
   try {
     return JSON.parse(localStorage.getItem(name)) ?? otherwise;

@@ -20,10 +20,10 @@ document.addEventListener('click', async ({ target }) => {
 });
 
 // VLC on a phone opens a link, and no playlist.
-export function vlcLink({ href, host, pathname, protocol }, agent, fingers) {
+export function vlcLink({ href, host, pathname, protocol, search }, agent, fingers) {
   const scheme = protocol.slice(0, -1);
   const intent = `#Intent;scheme=${scheme};package=org.videolan.vlc;type=video/*;end`;
-  if (/Android/.test(agent)) return `intent://${host}${pathname}${intent}`;
+  if (/Android/.test(agent)) return `intent://${host}${pathname}${search}${intent}`;
   // An iPad calls itself a Mac.
   return /iPhone|iPad/.test(agent) || (/Macintosh/.test(agent) && fingers > 1) ? `vlc://${href}` : null;
 }

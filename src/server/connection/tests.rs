@@ -1,6 +1,7 @@
 use super::*;
 use crate::http::forwarded::Proxies;
 use crate::library::Library;
+use crate::server::failures::Failures;
 use crate::server::limits::Bounds;
 use crate::server::pool::Pool;
 use crate::server::socket::script::Script;
@@ -19,6 +20,7 @@ impl Served {
         }
         let context = Context {
             site: Site::new(Library::open(folder.path()).unwrap()),
+            failures: Failures::default(),
             limits: Limits::new(Bounds { connections: 8, per_address: 0, backlog: 8 }, Proxies::default()),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),

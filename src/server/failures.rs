@@ -1,0 +1,90 @@
+//! A slow-down for addresses that keep sending wrong passwords. Right ones are never delayed.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::lock;
+
+/// Wrong passwords that cost no time, for a person who mistypes.
+const FREE: u32 = 10;
+
+/// The time between two responses to wrong passwords from one address, on whatever connections, and the longest that
+/// one of them waits.
+const INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// An address that has sent no wrong password this long is forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Addresses that are remembered.
+const MOST: usize = 1024;
+
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<HashMap<IpAddr, Failing>>);
+
+#[derive(Debug)]
+struct Failing {
+    count: u32,
+    last: Instant,
+    /// When the last response that was delayed is due.
+    due: Instant,
+}
+
+impl Failures {
+    /// Counts a wrong password from `client`, and says how long its response is delayed.
+    pub fn delay(&self, client: IpAddr, now: Instant) -> Duration {
+        let mut all = lock(&self.0);
+        if all.len() >= MOST && !all.contains_key(&client) {
+            let longest_ago = all.iter().min_by_key(|(_, failing)| failing.last).map(|(client, _)| *client);
+            longest_ago.and_then(|client| all.remove(&client));
+        }
+        let new = Failing { count: 0, last: now, due: now };
+        let failing = all.entry(client).and_modify(|failing| {
+            if now >= failing.last + FORGET {
+                failing.count = 0;
+            }
+        });
+        let failing = failing.or_insert(new);
+        failing.count = failing.count.saturating_add(1);
+        failing.last = now;
+        if failing.count <= FREE {
+            return Duration::ZERO;
+        }
+        failing.due = (failing.due.max(now) + INTERVAL).min(now + LONGEST);
+        failing.due - now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        std::net::Ipv4Addr::from(number).into()
+    }
+
+    #[test]
+    fn who_keeps_failing_is_slowed_down_within_a_bound_and_nobody_else() {
+        let (failures, now) = (Failures::default(), Instant::now());
+        assert!((0..FREE).all(|_| failures.delay(address(1), now).is_zero()));
+        let delays: Vec<_> = (0..20).map(|_| failures.delay(address(1), now).as_millis()).collect();
+        assert_eq!(delays[..3], [100, 200, 300]);
+        assert!(delays[9..].iter().all(|delay| *delay == LONGEST.as_millis()), "{delays:?}");
+        assert!(failures.delay(address(2), now).is_zero());
+        // One who waits for each response gets ten a second.
+        assert_eq!(failures.delay(address(1), now + 2 * LONGEST), INTERVAL);
+        assert!(failures.delay(address(1), now + 2 * LONGEST + FORGET).is_zero());
+    }
+
+    #[test]
+    fn the_addresses_that_are_remembered_have_a_bound() {
+        let (failures, now) = (Failures::default(), Instant::now());
+        for number in 0..3 * MOST as u32 {
+            failures.delay(address(number), now + Duration::from_millis(number.into()));
+        }
+        let known = lock(&failures.0);
+        assert!(known.len() == MOST && known.contains_key(&address(3 * MOST as u32 - 1)));
+    }
+}

@@ -1,0 +1,182 @@
+//! `--auth`: a password for everything but `/health`, and a key in the URLs of files for players that send none.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use support::{Client, Folder, Program, Running, Session};
+
+const CREDENTIALS: &str = "me:secret";
+
+fn basic(credentials: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(credentials))
+}
+
+fn folder() -> Folder {
+    Folder::new()
+        .with("film.mp4", "film")
+        .with("film.jpg", "poster")
+        .with("film.en.srt", "1\n0:0:1,0 --> 0:0:2,0\nHi\n")
+}
+
+fn server(folder: &Folder) -> Running {
+    Running::with(folder, |config| config.auth = Some(CREDENTIALS.parse().unwrap()))
+}
+
+/// The first URL in `text` that begins with `start`.
+fn url<'t>(text: &'t str, start: &str) -> &'t str {
+    let at = text.find(start).unwrap_or_else(|| panic!("no {start} in {text}"));
+    text[at..].split(['"', '\n', '#']).next().unwrap()
+}
+
+#[test]
+fn everything_but_health_needs_the_password_and_the_key_opens_files_alone() {
+    let folder = folder();
+    let server = server(&folder);
+    let mut session = Session::first(server.address);
+    let (right, wrong) = (basic(CREDENTIALS), basic("me:Secret"));
+    let page = session.get("/watch/film.mp4", &[("Authorization", &right)]);
+    let key = url(page.text(), "/video/film.mp4?").split_once("?key=").unwrap().1.to_owned();
+    // With the password and with the key; without any it is 401, but for /health.
+    let rows = [
+        ("/health", 200, 200),
+        ("/video/film.mp4", 200, 200),
+        ("/video/film.jpg", 200, 200),
+        ("/video/none.mp4", 404, 404),
+        ("/subtitles/film.en.vtt", 200, 200),
+        ("/", 200, 401),
+        ("/watch/film.mp4", 200, 401),
+        ("/playlist.m3u", 200, 401),
+        ("/api/videos", 200, 401),
+        ("/metrics", 200, 401),
+        ("/assets/style.css", 200, 401),
+        ("/favicon.ico", 200, 401),
+        ("/nothing", 404, 401),
+        ("/video", 404, 401),
+    ];
+    for (target, with_password, with_key) in rows {
+        for method in ["GET", "HEAD"] {
+            let mut ask = |target: &str, fields: &[(&str, &str)]| session.request(method, target, fields);
+            let without = if target == "/health" { 200 } else { 401 };
+            let refused = ask(target, &[]);
+            assert_eq!(refused.status, without, "{method} {target}");
+            let asked = refused.field("www-authenticate");
+            assert_eq!(asked.is_some_and(|value| value.starts_with("Basic realm=")), without == 401, "{target}");
+            assert_eq!(ask(target, &[("Authorization", &right)]).status, with_password, "{method} {target}");
+            assert_eq!(ask(&format!("{target}?key={key}"), &[]).status, with_key, "{method} {target} with the key");
+            let stale = format!("{target}?key=x{}", &key[1..]);
+            assert_eq!(ask(&stale, &[]).status, without, "{method} {target} with a wrong key");
+            assert_eq!(ask(&stale, &[("Authorization", &right)]).status, with_password, "{method} {target} with both");
+        }
+    }
+    for target in ["/", "/video/film.mp4"] {
+        assert_eq!(session.get(target, &[("Authorization", &wrong)]).status, 401, "{target}");
+    }
+    assert_eq!(session.request("OPTIONS", "/", &[]).status, 204, "a preflight has no credentials");
+    assert_eq!(session.request("POST", "/", &[]).status, 405);
+}
+
+#[test]
+fn the_urls_that_are_handed_out_need_no_password_and_are_the_same_after_a_restart() {
+    let folder = folder();
+    let handed_out = || {
+        let server = server(&folder);
+        let mut session = Session::first(server.address);
+        let right = basic(CREDENTIALS);
+        let mut get = |target: &str| session.get(target, &[("Authorization", &right)]).text().replace("&#38;", "&");
+        let (gallery, watch, api, playlist) =
+            (get("/"), get("/watch/film.mp4"), get("/api/videos"), get("/playlist.m3u"));
+        let origin = format!("http://{}", server.address);
+        let urls = [
+            url(&gallery, "/video/film.jpg"),
+            url(&watch, "/video/film.jpg"),
+            url(&watch, "/video/film.mp4"),
+            url(&watch, "/video/film.mp4?download"),
+            url(&watch, "/subtitles/film.en.vtt"),
+            url(&api, "/video/film.mp4"),
+            url(&api, "/subtitles/film.en.vtt"),
+            url(&playlist, &format!("{origin}/video/film.mp4")).strip_prefix(&origin).unwrap(),
+            url(&playlist, &format!("{origin}/subtitles/film.en.vtt")).strip_prefix(&origin).unwrap(),
+        ]
+        .map(str::to_owned);
+        for url in &urls {
+            let answer = session.get(url, &[]);
+            assert_eq!(answer.status, 200, "{url}");
+            assert_eq!(answer.field("content-disposition").is_some(), url.contains("download"), "{url}");
+        }
+        assert!(url(&api, "/watch/film.mp4").ends_with(".mp4"), "pages are for those who have the password");
+        urls
+    };
+    assert_eq!(handed_out(), handed_out());
+}
+
+#[test]
+fn each_failure_is_logged_and_neither_password_nor_key_ever_is() {
+    let folder = folder();
+    let log = folder.file(".log");
+    let mut command = Program::command();
+    command.arg(folder.path()).args(["--port", "0"]).env("FILMSTRIP_AUTH", CREDENTIALS).env("RUST_LOG", "trace");
+    command.stderr(Stdio::from(File::create(&log).unwrap()));
+    let program = Program::start_command(command);
+    let mut session = Session::first(program.address);
+    let page = session.get("/watch/film.mp4", &[("Authorization", &basic(CREDENTIALS))]);
+    let film = url(page.text(), "/video/film.mp4?").to_owned();
+    let key = film.split_once("?key=").unwrap().1;
+    for target in
+        [&film, &format!("{film}&download"), &format!("/none?x=1&key={key}"), &format!("/video/a%zz?key={key}")]
+    {
+        session.get(target, &[]);
+    }
+    let mut client = Client::connect(program.address);
+    client.send(format!("GET {film} HTTP/1.1\r\nHost: nas\r\nbad line\r\n\r\n"));
+    assert_eq!(client.read("GET").status, 400);
+    for _ in 0..3 {
+        session.get("/", &[("Authorization", &basic("me:guessed"))]);
+    }
+    let logged = || fs::read_to_string(&log).unwrap();
+    support::eventually("all is logged", || logged().matches(" \"GET / HTTP/1.1\" 401").count() == 3);
+    let text = logged();
+    assert_eq!(text.matches("wrong user or password from 127.0.0.1").count(), 3, "{text}");
+    assert_eq!(text.matches("?key=... ").count(), 3, "{text}");
+    for secret in [key, "secret", "guessed", &BASE64_STANDARD.encode(CREDENTIALS)] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[test]
+fn a_thousand_wrong_passwords_cost_a_good_client_nothing() {
+    let folder = folder();
+    let server = server(&folder);
+    let stop = AtomicBool::new(false);
+    let (right, wrong) = (basic(CREDENTIALS), basic("me:guessed"));
+    thread::scope(|scope| {
+        let attackers: Vec<_> = (0..100)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut session = Session::first(server.address);
+                    let tries = (0..10).take_while(|_| !stop.load(Ordering::Relaxed));
+                    tries.map(|_| session.get("/", &[("Authorization", &wrong)]).status).all(|status| status == 401)
+                })
+            })
+            .collect();
+        // From the same address as they, and on new connections.
+        let mut times: Vec<Duration> = (0..200)
+            .map(|_| {
+                let started = Instant::now();
+                assert_eq!(Session::first(server.address).get("/", &[("Authorization", &right)]).status, 200);
+                started.elapsed()
+            })
+            .collect();
+        times.sort();
+        assert!(times[190] < Duration::from_millis(500), "as if it were slowed down, too: {times:?}");
+        stop.store(true, Ordering::Relaxed);
+        assert!(attackers.into_iter().all(|attacker| attacker.join().unwrap()));
+    });
+}
