@@ -7,20 +7,23 @@
 //! | 2 | invalid arguments |
 
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use listenfd::ListenFd;
 
-use crate::config::Config;
+use crate::config::{Config, StartError};
 use crate::lan;
 use crate::library::{Library, Links};
+use crate::notify;
 use crate::server::{Handle, Server};
 use crate::urls::RoutePrefix;
 
 /// Stream the videos in a folder over HTTP
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
+#[command(after_help = "Sockets that systemd hands over (LISTEN_FDS) replace the addresses and the port.")]
 pub struct Arguments {
     #[command(flatten)]
     config: Config,
@@ -43,20 +46,27 @@ impl From<Arguments> for Config {
 /// # Errors
 /// The reason why it failed to start or to continue, as one line.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    // First, while no descriptor is another file's.
+    let listeners = handed_over()?;
+    let is_activated = !listeners.is_empty();
     raise_open_files_limit();
-    let lan = arguments
-        .lan
+    let lan = (arguments.lan && !is_activated)
         .then(|| std::path::absolute(&arguments.config.dir).unwrap_or_else(|_| arguments.config.dir.clone()));
     let config = Config::from(arguments);
     let (prefix, has_password) = (config.route_prefix.clone(), config.auth.is_some());
     let (dir, links) = (config.dir.clone(), config.links());
-    let server = Server::bind(config)?;
+    let server = Server::with_listeners(config, listeners)?;
     stop_on_signals(server.handle())?;
     let listening = server.local_addrs();
     announce(&listening, &prefix, lan.as_deref(), has_password);
-    if listening.iter().all(|address| address.ip().is_loopback()) {
+    notify::send("READY=1");
+    let is_local = listening.iter().all(|address| address.ip().is_loopback());
+    if is_activated {
+        log::info!("listening on the sockets that were handed over (LISTEN_FDS), not on --bind, --port or --lan");
+    } else if is_local {
         log::info!("only this machine can watch; --lan lets all devices on the network, --bind selects an address");
-    } else if has_password {
+    }
+    if has_password && !is_local {
         log::warn!(
             "passwords go over plain HTTP, where others on the network can read them; put a proxy with HTTPS in front \
              (see \"Behind a proxy\" in the README) and listen on 127.0.0.1 alone"
@@ -66,6 +76,13 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let stopped = server.run();
     log::info!("stopped; connections aborted: {}", stopped.aborted);
     Ok(())
+}
+
+/// The listeners from systemd or another service manager, see sd_listen_fds(3).
+fn handed_over() -> Result<Vec<TcpListener>, StartError> {
+    let mut sockets = ListenFd::from_env();
+    let listeners = (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).transpose());
+    listeners.collect::<Result<_, _>>().map_err(StartError::Listener)
 }
 
 /// Prints the URLs, and with `lan`, the folder open to the network, a notice. Errors are ignored: a closed stdout
@@ -124,6 +141,7 @@ fn stop_on_signals(handle: Handle) -> io::Result<()> {
         let mut arrivals = signals.forever();
         if arrivals.next().is_some() {
             handle.stop();
+            notify::send("STOPPING=1");
             log::info!("stopping; waiting for running streams, a second signal stops them");
         }
         if arrivals.next().is_some() {

@@ -175,6 +175,8 @@ pub enum StartError {
     Folder(PathBuf, io::Error),
     /// The address can't be listened on.
     Listen(SocketAddr, io::Error),
+    /// A listener that was handed over can't be used.
+    Listener(io::Error),
     /// There are too few descriptors for a single connection.
     Descriptors,
     /// `sendfile` is not supported on this system.
@@ -206,6 +208,11 @@ impl std::fmt::Display for StartError {
                 }
                 _ => write!(f, "can't listen on {address}: {error}; choose another address with --bind"),
             },
+            Self::Listener(error) => write!(
+                f,
+                "can't use what LISTEN_FDS hands over: {error}; hand over listening TCP sockets, as ListenStream= in a \
+                 systemd .socket unit does"
+            ),
             Self::Descriptors => write!(f, "the limit on open files is too low; raise it with ulimit -n"),
             Self::Sendfile => write!(f, "--sendfile works only on Linux; omit it"),
         }
@@ -215,7 +222,7 @@ impl std::fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Folder(_, error) | Self::Listen(_, error) => Some(error),
+            Self::Folder(_, error) | Self::Listen(_, error) | Self::Listener(error) => Some(error),
             Self::Descriptors | Self::Sendfile => None,
         }
     }

@@ -39,6 +39,7 @@ pub mod library;
 pub mod logging;
 mod memory;
 mod metrics;
+mod notify;
 mod pages;
 mod playlist;
 mod representation;

@@ -10,7 +10,7 @@ mod pool;
 pub(crate) mod send;
 mod socket;
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,14 @@ impl Server {
     /// # Errors
     /// [`StartError`], whose text says what is wrong and what to do.
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::with_listeners(config, Vec::new())
+    }
+
+    /// The same on `listeners`, which replace the addresses and the port of `config` unless there are none.
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what is wrong and what to do.
+    pub fn with_listeners(config: Config, listeners: Vec<TcpListener>) -> Result<Self, StartError> {
         let config = config.within_bounds();
         if config.sendfile && !cfg!(target_os = "linux") {
             return Err(StartError::Sendfile);
@@ -81,7 +89,11 @@ impl Server {
             let address = SocketAddr::new(*ip, config.port);
             listener::listen(address).map_err(|error| StartError::Listen(address, error))
         };
-        let listeners = config.bind.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+        let adopt = |listener| listener::adopt(listener).map_err(StartError::Listener);
+        let listeners = match listeners.is_empty() {
+            true => config.bind.iter().map(listen).collect::<Result<Vec<_>, _>>()?,
+            false => listeners.into_iter().map(adopt).collect::<Result<Vec<_>, _>>()?,
+        };
         let (listeners, addresses) = listeners.into_iter().unzip();
         let poller = Poller::new().map_err(|_| StartError::Descriptors)?;
         // Last, so that a failed start logs only its error.

@@ -1,7 +1,9 @@
 //! Listening sockets: their options, which every accepted connection inherits, and what an error of accept(2) means.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+#[cfg(not(target_vendor = "apple"))]
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -18,7 +20,7 @@ const LISTEN_BACKLOG: i32 = 4096;
 #[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 64 * 1024;
 
-/// A listener that doesn't block. On Linux, accepted sockets inherit all its options.
+/// A new listener, and its address with the port that it got.
 pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -26,6 +28,22 @@ pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
         // So that 0.0.0.0 and [::] can be listened on beside each other.
         socket.set_only_v6(true)?;
     }
+    socket.bind(&address.into())?;
+    start(socket)
+}
+
+/// The same with a socket that somebody else bound, for example systemd.
+pub fn adopt(listener: TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
+    // macOS can't tell, and only a connected socket is an error there.
+    #[cfg(not(target_vendor = "apple"))]
+    if !rustix::net::sockopt::socket_acceptconn(&listener)? {
+        return Err(io::Error::other(format!("fd {} is not a listening socket", listener.as_raw_fd())));
+    }
+    start(listener.into())
+}
+
+/// Lets a socket listen without blocking. On Linux, connections that arrive from now on inherit all its options.
+fn start(socket: Socket) -> io::Result<(TcpListener, SocketAddr)> {
     // A small response goes out at once, and doesn't wait 40 ms for the client's delayed acknowledgement.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
@@ -33,7 +51,6 @@ pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     // A phone that left the network without a FIN is found between requests too.
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
@@ -45,7 +62,7 @@ pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(Errno::CONNABORTED)?;
-    Ok((socket.into(), peer))
+    Ok((socket.into(), canonical(peer)))
 }
 
 /// The next connection, with the options that it doesn't inherit.
@@ -54,7 +71,16 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept()?;
     // Both fail for a connection that the client has reset already.
     stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).map_err(|_| Errno::CONNABORTED)?;
-    Ok((stream, peer))
+    Ok((stream, canonical(peer)))
+}
+
+/// An IPv4 client as such, also on a socket of systemd's, which by default is one for IPv4 and IPv6.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(four) => SocketAddr::new(four.into(), peer.port()),
+        // With its zone.
+        IpAddr::V6(_) => peer,
+    }
 }
 
 /// Whether only this connection failed: the client was gone, or a firewall or a network error ended it (accept(2)).
