@@ -1,6 +1,16 @@
 # The development tasks. `make` without a target lists them.
 
-.PHONY: help run test lint bench sample screenshots install clean
+.PHONY: help run test lint bench sample screenshots build install uninstall clean
+
+PREFIX = /usr/local
+PROFILE = release
+BUILT = $(or $(CARGO_TARGET_DIR),target)/$(PROFILE:dev=debug)
+
+# What is installed below PREFIX.
+PROGRAM = bin/filmstrip
+SHARED = share/man/man1/filmstrip.1 share/bash-completion/completions/filmstrip \
+    share/zsh/site-functions/_filmstrip share/fish/vendor_completions.d/filmstrip.fish
+UNITS = lib/systemd/system/filmstrip.service lib/systemd/system/filmstrip.socket
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,8 +36,21 @@ sample: ## regenerate the sample film (needs ffmpeg and the DejaVu fonts)
 screenshots: ## regenerate the README's pictures (needs ffmpeg, node and Chromium)
 	cd tests/browser && node screenshots.js
 
-install: ## install the program with cargo
-	cargo install --locked --path .
+build: ## build the program, its manual page and the shells' completions
+	cargo build --locked --profile $(PROFILE)
+	cargo run --quiet --locked --example manual -- $(BUILT)/share
+
+install: $(BUILT)/share ## install them and the systemd units below PREFIX (/usr/local); DESTDIR is for packagers
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(sort $(dir $(PROGRAM) $(UNITS) $(SHARED))))
+	install -m 755 $(BUILT)/filmstrip $(DESTDIR)$(PREFIX)/$(PROGRAM)
+	for file in $(SHARED); do install -m 644 $(BUILT)/$$file $(DESTDIR)$(PREFIX)/$$file || exit; done
+	for file in $(UNITS); do install -m 644 contrib/$${file##*/} $(DESTDIR)$(PREFIX)/$$file || exit; done
+
+$(BUILT)/share:
+	$(MAKE) build
+
+uninstall: ## remove what was installed
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(PROGRAM) $(UNITS) $(SHARED))
 
 clean: ## remove build artifacts
 	cargo clean

@@ -1,4 +1,4 @@
-//! filmstrip as a service: sockets and messages of systemd.
+//! filmstrip as a service: sockets and messages of systemd, the units, and `make install`.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram, UnixListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -226,4 +227,73 @@ fn a_service_manager_that_is_gone_or_busy_holds_up_nothing() {
         assert!(program.wait().success(), "{address:?}");
     }
     drop(busy);
+}
+
+/// `make` with a profile whose program the tests have built already.
+fn make(targets: &[&str], root: &Path) {
+    let mut command = Command::new("make");
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(targets).args(["PROFILE=dev", "PREFIX=/usr"]);
+    let output = command.arg(format!("DESTDIR={}", root.display())).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn text(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn make_installs_the_program_its_manual_completions_and_units_and_removes_them() {
+    let tools = [("make", "make"), ("man", "man-db"), ("systemd-analyze", "systemd")];
+    if tools.iter().any(|(name, package)| support::find_program(name, package).is_none()) {
+        return;
+    }
+    let root = Folder::new();
+    make(&["build", "install"], root.path());
+    let installed = |name: &str| root.file("usr").join(name);
+    let files = [
+        "bin/filmstrip",
+        "lib/systemd/system/filmstrip.service",
+        "lib/systemd/system/filmstrip.socket",
+        "share/bash-completion/completions/filmstrip",
+        "share/fish/vendor_completions.d/filmstrip.fish",
+        "share/man/man1/filmstrip.1",
+        "share/zsh/site-functions/_filmstrip",
+    ];
+    for file in files {
+        assert!(installed(file).is_file(), "{file}");
+    }
+
+    let help = text(Command::new(installed("bin/filmstrip")).arg("--help"));
+    let manual = installed("share/man/man1/filmstrip.1");
+    let page = text(Command::new("man").args(["--warnings", "-l"]).arg(&manual).env("MANWIDTH", "100"));
+    let is_completion = |file: &str| ["bash", "fish", "zsh"].iter().any(|shell| file.contains(shell));
+    let completions = files.map(installed).map(|file| fs::read(file).unwrap());
+    let options = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    for option in options.map(|option| option.trim_end_matches([',', '.'])) {
+        assert!(page.contains(&format!("--{option}")), "the manual page doesn't know --{option}\n{page}");
+        for (file, completion) in files.iter().zip(&completions).filter(|(file, _)| is_completion(file)) {
+            assert!(String::from_utf8_lossy(completion).contains(option), "{file} doesn't know --{option}");
+        }
+    }
+    units_are_right_and_safe(&installed("lib/systemd/system"), &installed("bin/filmstrip"), &installed("share/man"));
+
+    make(&["uninstall"], root.path());
+    for file in files {
+        assert!(!installed(file).exists(), "{file}");
+    }
+}
+
+/// What systemd finds in the units, with the program and its manual page where they are here.
+fn units_are_right_and_safe(units: &Path, program: &Path, manual: &Path) {
+    let (service, socket) = (units.join("filmstrip.service"), units.join("filmstrip.socket"));
+    let unit = fs::read_to_string(&service).unwrap();
+    let start = format!("ExecStart={} ", program.display());
+    fs::write(&service, unit.replace("ExecStart=filmstrip ", &start)).unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    let output = verify.arg("verify").args([&service, &socket]).env("MANPATH", manual).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    text(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=20"]).arg(&service));
 }
