@@ -8,7 +8,8 @@ BUILT = $(or $(CARGO_TARGET_DIR),target)/$(PROFILE:dev=debug)
 
 # What is installed below PREFIX.
 PROGRAM = bin/filmstrip
-SHARED = share/man/man1/filmstrip.1 share/bash-completion/completions/filmstrip \
+MANUAL = share/man/man1/filmstrip.1
+SHARED = $(MANUAL) share/bash-completion/completions/filmstrip \
     share/zsh/site-functions/_filmstrip share/fish/vendor_completions.d/filmstrip.fish
 UNITS = lib/systemd/system/filmstrip.service lib/systemd/system/filmstrip.socket
 
@@ -36,18 +37,18 @@ sample: ## regenerate the sample film (needs ffmpeg and the DejaVu fonts)
 screenshots: ## regenerate the README's pictures (needs ffmpeg, node and Chromium)
 	cd tests/browser && node screenshots.js
 
-build: ## build the program, its manual page and the shells' completions
+build: $(BUILT)/$(MANUAL) ## build the program, its manual page and completions for bash, zsh and fish
+
+# Only if something changed, because root, who installs, may have no cargo.
+$(BUILT)/$(MANUAL): Cargo.toml Cargo.lock examples/manual.rs $(shell find src -type f)
 	cargo build --locked --profile $(PROFILE)
 	cargo run --quiet --locked --example manual -- $(BUILT)/share
 
-install: $(BUILT)/share ## install them and the systemd units below PREFIX (/usr/local); DESTDIR is for packagers
+install: build ## install them and the systemd units below PREFIX (/usr/local); packagers set DESTDIR
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(sort $(dir $(PROGRAM) $(UNITS) $(SHARED))))
 	install -m 755 $(BUILT)/filmstrip $(DESTDIR)$(PREFIX)/$(PROGRAM)
 	for file in $(SHARED); do install -m 644 $(BUILT)/$$file $(DESTDIR)$(PREFIX)/$$file || exit; done
 	for file in $(UNITS); do install -m 644 contrib/$${file##*/} $(DESTDIR)$(PREFIX)/$$file || exit; done
-
-$(BUILT)/share:
-	$(MAKE) build
 
 uninstall: ## remove what was installed
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(PROGRAM) $(UNITS) $(SHARED))
