@@ -74,10 +74,10 @@ fn a_socket_that_is_handed_over_replaces_the_options_and_outlives_the_program() 
 fn accepted_connections_have_the_options_of_the_servers_own() {
     let folder = Folder::new().with("film.mp4", "film");
     let (socket, address) = listener();
-    let started = rustix::net::sockopt::tcp_nodelay(&socket).unwrap();
+    let before = rustix::net::sockopt::tcp_nodelay(&socket).unwrap();
     let _program = Program::start_command(activated(socket.try_clone().unwrap(), &folder, &[]));
     let options = (
-        started,
+        before,
         rustix::net::sockopt::tcp_nodelay(&socket).unwrap(),
         rustix::net::sockopt::socket_keepalive(&socket).unwrap(),
         rustix::fs::fcntl_getfl(&socket).unwrap().contains(rustix::fs::OFlags::NONBLOCK),
