@@ -32,7 +32,8 @@ const STATUS: &str = r#"
 .SH ENVIRONMENT
 .TP
 .B RUST_LOG
-What is logged, by default info; warn logs only warnings and errors, info,filmstrip::access=off all but the responses.
+What is logged, by default info.
+warn logs only warnings and errors, info,filmstrip::access=off everything but the responses.
 .TP
 .BR LISTEN_FDS ", " LISTEN_PID
 Listening sockets from systemd. They replace \-\-bind, \-\-port and \-\-lan.
@@ -48,9 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let man = share.join("man/man1");
     fs::create_dir_all(&man)?;
     let mut page = File::create(man.join("filmstrip.1"))?;
-    let man = clap_mangen::Man::new(command.clone()) // Its own default would be no word at all, and move those behind it.
-        .date(" ")
-        .manual("User Commands");
+    // Its default date would be no word at all, and move those behind it.
+    let man = clap_mangen::Man::new(command.clone()).date(" ").manual("User Commands");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     page.write_all(SYNOPSIS.as_bytes())?;
