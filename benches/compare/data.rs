@@ -1,4 +1,5 @@
-//! The folder that all servers serve: one film that fits the page cache, and one small file.
+//! The folder that all servers serve: many empty videos, and below it one film that fits the page cache and one small
+//! file.
 //!
 //! Disks are not compared. The folder is temporary.
 
@@ -19,10 +20,13 @@ pub const FILM_SIZE: u64 = 256 * 1024 * 1024;
 pub const SMALL_SIZE: usize = 1024;
 
 /// The film's URL path, the same on every server.
-pub const FILM: &str = "/video/film.mp4";
+pub const FILM: &str = "/video/films/film.mp4";
 
 /// The small file's URL path.
-pub const SMALL: &str = "/video/small.mp4";
+pub const SMALL: &str = "/video/films/small.mp4";
+
+/// The number of empty videos.
+pub const VIDEOS: usize = 20_000;
 
 /// A temporary folder, removed on drop.
 pub struct Data {
@@ -36,14 +40,16 @@ impl Data {
         let readable = fs::Permissions::from_mode(0o755);
         let data =
             Self { folder: tempfile::Builder::new().prefix("filmstrip-bench-").permissions(readable).tempdir()? };
-        fs::create_dir(data.root())?;
-        fs::create_dir(data.videos())?;
+        fs::create_dir_all(data.films())?;
+        for number in 0..VIDEOS {
+            File::create(data.videos().join(format!("Video {number}.mp4")))?;
+        }
         let block: Vec<u8> = (0..1024 * 1024).map(|at: u32| (at % 251) as u8).collect();
         let mut film = File::create(data.film())?;
         for _ in 0..FILM_SIZE / block.len() as u64 {
             film.write_all(&block)?;
         }
-        fs::write(data.videos().join("small.mp4"), &block[..SMALL_SIZE])?;
+        fs::write(data.films().join("small.mp4"), &block[..SMALL_SIZE])?;
         // Otherwise it would be written to disk during the first round.
         film.sync_all()?;
         Ok(data)
@@ -59,9 +65,14 @@ impl Data {
         self.root().join("video")
     }
 
+    /// The folder of what is streamed.
+    pub fn films(&self) -> PathBuf {
+        self.videos().join("films")
+    }
+
     /// The film.
     pub fn film(&self) -> PathBuf {
-        self.videos().join("film.mp4")
+        self.films().join("film.mp4")
     }
 
     /// A folder for a server's own files, created if it doesn't exist.

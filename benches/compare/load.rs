@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Socket, Type};
 
-use crate::data::{FILM, FILM_SIZE, SMALL, SMALL_SIZE};
+use crate::data::{FILM, FILM_SIZE, SMALL, SMALL_SIZE, VIDEOS};
 use crate::measure::Processes;
 use crate::rounds::Outcome;
 
@@ -512,6 +512,68 @@ pub fn cold(address: SocketAddr, film: &Path, streams: u64) -> Outcome<Cold> {
     io::copy(&mut &file, &mut io::sink())?;
     first_bytes.sort_unstable_by(f64::total_cmp);
     Ok(Cold { rate, p50: quantile(&first_bytes, 0.5), worst: quantile(&first_bytes, 1.0) })
+}
+
+/// Requests for a listing by many clients at once.
+#[derive(Debug)]
+pub struct Storm {
+    /// The number of answers, and their cost.
+    pub window: Window,
+    /// The longest time from connecting to the end of an answer, in seconds.
+    pub worst: f64,
+    /// The length of an answer in bytes.
+    pub size: usize,
+}
+
+/// How long a client waits for a listing.
+const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `clients` that ask for a listing (see [`listing`]), each on a new connection, again and again for `length`. filmstrip makes a listing
+/// anew after about a second: in a storm of several seconds, as at its start, some clients wait for that.
+pub fn listing_storm(
+    address: SocketAddr,
+    processes: &Processes,
+    wanted: (&str, &str),
+    clients: usize,
+    length: Duration,
+) -> Outcome<Storm> {
+    let window = Window::open(processes);
+    let ask_until_over = || -> Outcome<Vec<(f64, usize)>> {
+        let mut answers = Vec::new();
+        while window.0.elapsed() < length {
+            answers.push(listing(address, wanted)?);
+        }
+        Ok(answers)
+    };
+    let answers = thread::scope(|scope| {
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(ask_until_over)).collect();
+        clients.into_iter().map(|client| client.join().map_err(|_| "a client panicked")?).collect::<Outcome<Vec<_>>>()
+    })?
+    .concat();
+    Ok(Storm {
+        window: Window::close(window, processes, answers.len() as u64),
+        worst: answers.iter().map(|(seconds, _)| *seconds).fold(0.0, f64::max),
+        size: answers.last().map_or(0, |(_, size)| *size),
+    })
+}
+
+/// Requests a listing at a path, of a content type. Returns the time from connecting to the end of the answer in seconds, and its length.
+fn listing(address: SocketAddr, (path, accept): (&str, &str)) -> Outcome<(f64, usize)> {
+    let started = Instant::now();
+    let mut stream = connect(address, &Options::default())?;
+    stream.set_read_timeout(Some(LISTING_TIMEOUT))?;
+    stream.write_all(&request(path, address, &format!("Accept: {accept}\r\nConnection: close\r\n")))?;
+    let mut first = [0; 12];
+    stream.read_exact(&mut first)?;
+    let mut size = first.len();
+    let mut sink = vec![0; 64 * 1024];
+    while let Some(read @ 1..) = discard(&stream, &mut sink, DISCARD, RecvFlags::empty())? {
+        size += read;
+    }
+    match &first {
+        b"HTTP/1.1 200" if size > VIDEOS * "Video 1.mp4".len() => Ok((started.elapsed().as_secs_f64(), size)),
+        _ => Err(format!("a listing has {size} bytes after {:?}", String::from_utf8_lossy(&first)).into()),
+    }
 }
 
 /// Viewers who read at the rate of their film.

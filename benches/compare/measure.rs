@@ -17,6 +17,9 @@ const LENGTH: Duration = Duration::from_millis(800);
 /// How long the viewers read.
 const VIEWING_TIME: Duration = Duration::from_secs(4);
 
+/// How long clients ask for listings.
+const STORM: Duration = Duration::from_secs(3);
+
 /// Ethernet's maximum segment size. With TCP timestamps, a segment has 1448 bytes.
 const ETHERNET: u32 = 1460;
 
@@ -35,8 +38,8 @@ pub struct Measure {
     pub fresh: bool,
     /// The network between clients and servers.
     pub network: Network,
-    /// Whether the bare loop has a row.
-    pub with_bare: bool,
+    /// Whether a server has a row.
+    pub includes: fn(&Candidate) -> bool,
     /// Measures one value per column.
     pub take: fn(&Running) -> Outcome<Vec<f64>>,
 }
@@ -69,19 +72,18 @@ impl Rounds {
     }
 }
 
-impl Measure {
-    /// Whether `candidate` has a row.
-    pub fn includes(&self, candidate: &Candidate) -> bool {
-        self.with_bare || !candidate.is_bare()
-    }
-}
-
 const BULK: &[Column] = &[Column::ratio("GB/s", 2), Column::ratio("CPU-s/GB", 3)];
 const RANGES: &[Column] = &[
     Column::ratio("requests/s", 0),
     Column::ratio("CPU µs each", 1),
     Column::plain("p50 ms", 2),
     Column::ratio("p99 ms", 2),
+];
+const LISTINGS: &[Column] = &[
+    Column::ratio("answers/s", 0),
+    Column::ratio("slowest ms", 0),
+    Column::ratio("CPU ms each", 1),
+    Column::plain("MB each", 2),
 ];
 const VIEWERS: &[Column] = &[
     Column::plain("at full rate", 0),
@@ -125,6 +127,18 @@ pub const MEASURES: &[Measure] = &[
             Ok(vec![cold.rate / GB, cold.p50 * 1e3, cold.worst * 1e3])
         },
     ),
+    Measure {
+        includes: |server| server.paths().page.is_some(),
+        ..steady("Listing storm: 50 clients of `/`, 20,000 videos", LISTINGS, |server| {
+            listings(server, server.paths.page, "text/html")
+        })
+    },
+    Measure {
+        includes: |server| server.paths().json.is_some(),
+        ..steady("Listing storm: 50 clients of `/api/videos`, 20,000 videos", LISTINGS, |server| {
+            listings(server, server.paths.json, "application/json")
+        })
+    },
     fresh("2,000 viewers at 2 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 2000, 2e6)),
     fresh("6,000 viewers at 0.4 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
     fresh(
@@ -143,7 +157,7 @@ pub const MEASURES: &[Measure] = &[
 ];
 
 const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
-    Measure { title, columns, rounds: Rounds::All, fresh: false, network: Network::Loopback, with_bare: true, take }
+    Measure { title, columns, rounds: Rounds::All, fresh: false, network: Network::Loopback, includes: |_| true, take }
 }
 
 const fn fresh(
@@ -152,7 +166,15 @@ const fn fresh(
     columns: &'static [Column],
     take: fn(&Running) -> Outcome<Vec<f64>>,
 ) -> Measure {
-    Measure { title, columns, rounds, fresh: true, network: Network::Loopback, with_bare: false, take }
+    Measure {
+        title,
+        columns,
+        rounds,
+        fresh: true,
+        network: Network::Loopback,
+        includes: |server| !server.is_bare(),
+        take,
+    }
 }
 
 fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f64>> {
@@ -163,6 +185,12 @@ fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f
 fn ranges(server: &Running, size: u64) -> Outcome<Vec<f64>> {
     let ranges = load::ranges(server.address, &server.processes(), size, LENGTH)?;
     Ok(vec![ranges.window.rate(), ranges.window.cost() * 1e6, ranges.p50 * 1e3, ranges.p99 * 1e3])
+}
+
+fn listings(server: &Running, path: Option<&str>, accept: &str) -> Outcome<Vec<f64>> {
+    let wanted = (path.ok_or("it has no listing")?, accept);
+    let storm = load::listing_storm(server.address, &server.processes(), wanted, 50, STORM)?;
+    Ok(vec![storm.window.rate(), storm.worst * 1e3, storm.window.cost() * 1e3, storm.size as f64 / 1e6])
 }
 
 fn viewers(server: &Running, count: usize, bits: f64) -> Outcome<Vec<f64>> {

@@ -54,7 +54,7 @@ impl Row {
 impl Table {
     /// An empty table with a row for each server that `measure` includes.
     pub fn new(measure: &Measure, servers: &[(Candidate, Running)]) -> Self {
-        let servers = servers.iter().map(|(candidate, _)| candidate).filter(|candidate| measure.includes(candidate));
+        let servers = servers.iter().map(|(candidate, _)| candidate).filter(|candidate| (measure.includes)(candidate));
         let rows: Vec<Row> = servers.map(|server| Row { server: server.name, figures: Vec::new() }).collect();
         let is_known = |peer: &&str| rows.iter().any(|row| rows.iter().any(|other| other.is_peer(peer, row)));
         Self {

@@ -100,7 +100,7 @@ fn take(
 ) {
     // The order rotates: the previous measurement may still disturb the first server.
     let (late, early) = servers.split_at(round % servers.len().max(1));
-    let order = early.iter().chain(late).filter(|(candidate, _)| measure.includes(candidate));
+    let order = early.iter().chain(late).filter(|(candidate, _)| (measure.includes)(candidate));
     for (candidate, running) in order {
         thread::sleep(REST);
         let figures = match measure.fresh {

@@ -37,6 +37,15 @@ pub const BEFORE: &str = "before";
 /// filmstrip with default options.
 pub const DEFAULT: &str = "filmstrip";
 
+/// The paths of what only some servers have.
+#[derive(Clone, Copy)]
+pub struct Paths {
+    /// The listing of the many videos as a page.
+    pub page: Option<&'static str>,
+    /// The same as JSON.
+    pub json: Option<&'static str>,
+}
+
 /// A server that may be installed.
 pub struct Candidate {
     /// Its name in the tables.
@@ -92,6 +101,17 @@ impl Candidate {
         fs::metadata(program).ok().map(|metadata| metadata.len())
     }
 
+    /// What it has beside files.
+    pub fn paths(&self) -> Paths {
+        match self.kind {
+            Kind::Filmstrip(..) => Paths { page: Some("/"), json: Some("/api/videos") },
+            Kind::Bare => Paths { page: None, json: None },
+            Kind::Nginx => Paths { page: Some("/video/"), json: Some("/json/") },
+            Kind::Lighttpd => Paths { page: Some("/video/"), json: None },
+            Kind::Caddy => Paths { page: Some("/video/"), json: Some("/video/") },
+        }
+    }
+
     /// Starts it, behind `veth` if there is one, and waits for its first response.
     ///
     /// # Errors
@@ -108,8 +128,8 @@ impl Candidate {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let begun = Instant::now();
         let child = command.spawn().map_err(|error| format!("{} can't be run: {error}", self.name))?;
-        let (film, program_size) = (data.film(), self.program_size());
-        let mut running = Running { child, address, start_up: Duration::ZERO, program_size, film };
+        let (film, program_size, paths) = (data.film(), self.program_size(), self.paths());
+        let mut running = Running { child, address, start_up: Duration::ZERO, program_size, film, paths };
         loop {
             if load::answers(address, SMALL) {
                 running.start_up = begun.elapsed();
@@ -159,7 +179,7 @@ impl Candidate {
             Kind::Caddy => {
                 let mut command = Command::new(find("caddy")?);
                 command.env("HOME", folder).env("XDG_CONFIG_HOME", folder).env("XDG_DATA_HOME", folder);
-                command.args(["file-server", "--listen", &address.to_string(), "--root"]).arg(data.root());
+                command.args(["file-server", "--browse", "--listen", &address.to_string(), "--root"]).arg(data.root());
                 command
             }
         })
@@ -187,7 +207,12 @@ http {{
     tcp_nopush off;
     keepalive_requests 1000000000;
     default_type video/mp4;
-    server {{ listen {address} backlog=4096; root {root}; }}
+    server {{
+        listen {address} backlog=4096;
+        root {root};
+        autoindex on;
+        location /json/ {{ alias {root}/video/; autoindex_format json; }}
+    }}
 }}
 ",
         folder = folder.display(),
@@ -204,6 +229,7 @@ server.listen-backlog = 4096
 server.max-fds = 20000
 server.max-connections = {CONNECTIONS}
 server.max-keep-alive-requests = 65535
+dir-listing.activate = \"enable\"
 mimetype.assign = ( \".mp4\" => \"video/mp4\" )
 ",
         root.display()
@@ -241,6 +267,8 @@ pub struct Running {
     pub program_size: Option<u64>,
     /// The path of the film that it serves.
     pub film: PathBuf,
+    /// See [`Candidate::paths`].
+    pub paths: Paths,
 }
 
 impl Running {
