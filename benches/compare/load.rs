@@ -337,7 +337,7 @@ pub fn ranges(address: SocketAddr, processes: &Processes, size: u64, length: Dur
 }
 
 /// A quantile of sorted values.
-fn quantile(sorted: &[f64], part: f64) -> f64 {
+pub fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted.get(((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }
 

@@ -12,6 +12,7 @@
 //! | `data` | the folder that all servers serve |
 //! | `servers` | starting and stopping each server |
 //! | `ethernet` | the veth pair |
+//! | `first_frame` | the time to the first frame of a film in Chromium |
 //! | `bare` | a minimal server with a thread per connection: the upper bound |
 //! | `load` | the clients |
 //! | `measure` | what is measured; processor time and memory of a server's processes |
@@ -26,6 +27,8 @@ mod bare;
 mod data;
 #[cfg(target_os = "linux")]
 mod ethernet;
+#[cfg(target_os = "linux")]
+mod first_frame;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::load;
+use crate::data::Data;
 use crate::report::Column;
 use crate::rounds::Outcome;
 use crate::servers::{Candidate, Running};
+use crate::{first_frame, load};
 
 /// How long one measurement takes.
 const LENGTH: Duration = Duration::from_millis(800);
@@ -38,6 +39,8 @@ pub struct Measure {
     pub fresh: bool,
     /// The network between clients and servers.
     pub network: Network,
+    /// Provides what it needs beside the servers, or says what is missing.
+    pub prepare: fn(&Data) -> Outcome<()>,
     /// Whether a server has a row.
     pub includes: fn(&Candidate) -> bool,
     /// Measures one value per column.
@@ -139,6 +142,19 @@ pub const MEASURES: &[Measure] = &[
             listings(server, server.paths.json, "application/json")
         })
     },
+    Measure {
+        prepare: first_frame::prepare,
+        includes: |server| server.paths().player.is_some(),
+        ..steady(
+            "First frame of a film in Chromium",
+            &[Column::ratio("p50 ms", 0), Column::plain("worst ms", 0)],
+            |server| {
+                let player = server.paths.player.ok_or("it has no player")?;
+                let times = first_frame::times(server.address, player)?;
+                Ok(vec![load::quantile(&times, 0.5), load::quantile(&times, 1.0)])
+            },
+        )
+    },
     fresh("2,000 viewers at 2 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 2000, 2e6)),
     fresh("6,000 viewers at 0.4 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
     fresh(
@@ -157,7 +173,16 @@ pub const MEASURES: &[Measure] = &[
 ];
 
 const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
-    Measure { title, columns, rounds: Rounds::All, fresh: false, network: Network::Loopback, includes: |_| true, take }
+    Measure {
+        title,
+        columns,
+        rounds: Rounds::All,
+        fresh: false,
+        network: Network::Loopback,
+        prepare: |_| Ok(()),
+        includes: |_| true,
+        take,
+    }
 }
 
 const fn fresh(
@@ -172,6 +197,7 @@ const fn fresh(
         rounds,
         fresh: true,
         network: Network::Loopback,
+        prepare: |_| Ok(()),
         includes: |server| !server.is_bare(),
         take,
     }

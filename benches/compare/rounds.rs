@@ -38,6 +38,13 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
     let mut notes = Vec::new();
     let is_selected = |measure: &&Measure| words.is_empty() || words.iter().any(|word| measure.title.contains(word));
     let mut measures: Vec<&Measure> = MEASURES.iter().filter(is_selected).collect();
+    measures.retain(|measure| match (measure.prepare)(&data) {
+        Ok(()) => true,
+        Err(reason) => {
+            notes.push(format!("{} is omitted: {reason}.", measure.title));
+            false
+        }
+    });
     let on_loopback = start_all(&data, None, &mut notes);
     let veth = match measures.iter().any(|measure| measure.network == Network::Veth).then(Veth::create).transpose() {
         Ok(veth) => veth,

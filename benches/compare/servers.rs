@@ -17,7 +17,7 @@ use crate::data::{Data, SMALL};
 use crate::ethernet::{self, Veth};
 use crate::measure::Processes;
 use crate::rounds::Outcome;
-use crate::{bare, load};
+use crate::{bare, first_frame, load};
 
 /// The connection limit of each server; no measurement reaches it.
 const CONNECTIONS: usize = 9000;
@@ -44,7 +44,12 @@ pub struct Paths {
     pub page: Option<&'static str>,
     /// The same as JSON.
     pub json: Option<&'static str>,
+    /// A page that plays a film.
+    pub player: Option<&'static str>,
 }
+
+/// Those of a server of files.
+const FILES: Paths = Paths { page: Some("/video/"), json: None, player: Some(first_frame::PAGE) };
 
 /// A server that may be installed.
 pub struct Candidate {
@@ -104,11 +109,13 @@ impl Candidate {
     /// What it has beside files.
     pub fn paths(&self) -> Paths {
         match self.kind {
-            Kind::Filmstrip(..) => Paths { page: Some("/"), json: Some("/api/videos") },
-            Kind::Bare => Paths { page: None, json: None },
-            Kind::Nginx => Paths { page: Some("/video/"), json: Some("/json/") },
-            Kind::Lighttpd => Paths { page: Some("/video/"), json: None },
-            Kind::Caddy => Paths { page: Some("/video/"), json: Some("/video/") },
+            Kind::Filmstrip(..) => {
+                Paths { page: Some("/"), json: Some("/api/videos"), player: Some(first_frame::WATCH) }
+            }
+            Kind::Bare => Paths { page: None, json: None, player: None },
+            Kind::Nginx => Paths { json: Some("/json/"), ..FILES },
+            Kind::Lighttpd => FILES,
+            Kind::Caddy => Paths { json: Some("/video/"), ..FILES },
         }
     }
 
@@ -230,7 +237,7 @@ server.max-fds = 20000
 server.max-connections = {CONNECTIONS}
 server.max-keep-alive-requests = 65535
 dir-listing.activate = \"enable\"
-mimetype.assign = ( \".mp4\" => \"video/mp4\" )
+mimetype.assign = ( \".mp4\" => \"video/mp4\", \".html\" => \"text/html\" )
 ",
         root.display()
     )
