@@ -33,8 +33,8 @@ pub struct Measure {
     pub title: &'static str,
     /// The table's columns.
     pub columns: &'static [Column],
-    /// The rounds in which it is measured.
-    pub rounds: Rounds,
+    /// How often it is measured for each round.
+    pub repeats: usize,
     /// Whether a new server is started for each measurement.
     pub fresh: bool,
     /// The network between clients and servers.
@@ -54,25 +54,6 @@ pub enum Network {
     Loopback,
     /// A veth pair.
     Veth,
-}
-
-/// The rounds in which something is measured.
-#[derive(Clone, Copy)]
-pub enum Rounds {
-    /// All of them.
-    All,
-    /// Half of them, because the measurement takes long.
-    Half,
-}
-
-impl Rounds {
-    /// The number of rounds, of `all`.
-    pub fn of(self, all: usize) -> usize {
-        match self {
-            Self::All => all,
-            Self::Half => all.div_ceil(2),
-        }
-    }
 }
 
 const BULK: &[Column] = &[Column::ratio("GB/s", 2), Column::ratio("CPU-s/GB", 3)];
@@ -116,10 +97,10 @@ pub const MEASURES: &[Measure] = &[
     ),
     steady(
         "First byte of a seek beside 50 streams",
-        &[Column::ratio("p50 ms", 2), Column::plain("worst ms", 1), Column::plain("the streams, GB/s", 2)],
+        &[Column::ratio("p50 ms", 2), Column::ratio("p99 ms", 2), Column::plain("the streams, GB/s", 2)],
         |server| {
-            let seeks = load::seeks(server.address, &server.processes(), 50, 30)?;
-            Ok(vec![seeks.p50 * 1e3, seeks.worst * 1e3, seeks.window.rate() / GB])
+            let seeks = load::seeks(server.address, &server.processes(), 50, 200)?;
+            Ok(vec![seeks.p50 * 1e3, seeks.p99 * 1e3, seeks.window.rate() / GB])
         },
     ),
     steady(
@@ -155,11 +136,11 @@ pub const MEASURES: &[Measure] = &[
             },
         )
     },
-    fresh("2,000 viewers at 2 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 2000, 2e6)),
-    fresh("6,000 viewers at 0.4 Mbit/s", Rounds::Half, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
+    fresh("2,000 viewers at 2 Mbit/s", 1, VIEWERS, |server| viewers(server, 2000, 2e6)),
+    fresh("6,000 viewers at 0.4 Mbit/s", 1, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
     fresh(
         "Start",
-        Rounds::All,
+        4,
         &[
             Column::ratio("first answer after ms", 1),
             Column::plain("memory then, MiB", 1),
@@ -176,7 +157,7 @@ const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Runni
     Measure {
         title,
         columns,
-        rounds: Rounds::All,
+        repeats: 1,
         fresh: false,
         network: Network::Loopback,
         prepare: |_| Ok(()),
@@ -187,14 +168,14 @@ const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Runni
 
 const fn fresh(
     title: &'static str,
-    rounds: Rounds,
+    repeats: usize,
     columns: &'static [Column],
     take: fn(&Running) -> Outcome<Vec<f64>>,
 ) -> Measure {
     Measure {
         title,
         columns,
-        rounds,
+        repeats,
         fresh: true,
         network: Network::Loopback,
         prepare: |_| Ok(()),

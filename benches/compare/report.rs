@@ -129,14 +129,13 @@ pub fn preamble(rounds: usize, took: Duration, others: f64) -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
     format!(
-        "Each value is the median of {rounds} rounds (viewers: of {half}), each ratio the median of the ratios within \
-         a round; {took:.0?} in all. {processors} processors, shared with the clients; other processes used \
+        "Each value is the median of at least {rounds} rounds, each ratio the median of the ratios within a \
+         round; {took:.0?} in all. {processors} processors, shared with the clients; other processes used \
          {others:.0} % of them (above 5 %, trust the CPU columns rather than the rates). Congestion control: \
          {control}. No server writes an access log: filmstrip runs with `RUST_LOG=warn`. 1 GB is 10^9 bytes. CPU is \
          the processor time of the server, in user mode and in the kernel; memory is the sum of the proportional set \
          sizes (PSS) of its processes. The bare loop is the upper bound: read 4096 bytes, send 4096 bytes, a thread \
          per connection, no checks.\n",
-        half = rounds.div_ceil(2),
         others = others * 100.0,
         control = control.trim(),
     )

@@ -60,10 +60,11 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
         Network::Veth => &behind_veth,
     };
     let mut tables: Vec<Table> = measures.iter().map(|measure| Table::new(measure, servers_of(measure))).collect();
-    for round in 0..rounds {
+    let most = measures.iter().map(|measure| rounds * measure.repeats).max().unwrap_or(0);
+    for round in 0..most {
         for (measure, table) in measures.iter().zip(&mut tables) {
-            if round < measure.rounds.of(rounds) {
-                eprintln!("round {} of {rounds}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
+            if round < rounds * measure.repeats {
+                eprintln!("round {} of {most}, after {:.0?}: {}", round + 1, begun.elapsed(), measure.title);
                 take(measure, table, round, servers_of(measure), &data, &mut notes);
                 if interrupted.load(Ordering::Relaxed) {
                     return Err("interrupted".into());
