@@ -17,6 +17,7 @@
 //! | `load` | the clients |
 //! | `measure` | what is measured; processor time and memory of a server's processes |
 //! | `report` | medians, ratios, tables |
+//! | `goals` | what the ratios should be |
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
@@ -29,6 +30,8 @@ mod data;
 mod ethernet;
 #[cfg(target_os = "linux")]
 mod first_frame;
+#[cfg(target_os = "linux")]
+mod goals;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
@@ -45,9 +48,9 @@ fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bare::ARGUMENT, folder, address] => bare::serve(folder, address),
-        // cargo passes `--bench` last. `cargo test --all-targets` runs this too, without it.
+        // cargo passes `--bench` last. `cargo test` runs this too, without it.
         [ref words @ .., "--bench"] => rounds::compare(words),
-        _ => Ok(()),
+        _ => goals::check(),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

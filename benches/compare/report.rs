@@ -9,7 +9,8 @@ use crate::servers::{BARE, BEFORE, Candidate, PEER, Running};
 /// A column of a table.
 #[derive(Clone, Copy)]
 pub struct Column {
-    title: &'static str,
+    /// Its heading.
+    pub title: &'static str,
     decimals: usize,
     ratio: bool,
 }
@@ -28,7 +29,8 @@ impl Column {
 
 /// The results of one measurement.
 pub struct Table {
-    title: &'static str,
+    /// Its heading.
+    pub title: &'static str,
     columns: &'static [Column],
     /// The servers that the ratios refer to; [`BEFORE`] is each row's own earlier build.
     peers: Vec<&'static str>,
@@ -72,6 +74,21 @@ impl Table {
         }
     }
 
+    /// The median of a server's column; NaN if it is unknown.
+    pub fn figure(&self, server: &str, column: &str) -> f64 {
+        self.find(server, column).map_or(f64::NAN, |(row, column)| self.median(row, column))
+    }
+
+    /// The median of a server's ratios to `peer`; NaN if it is unknown.
+    pub fn ratio_to(&self, peer: &str, server: &str, column: &str) -> f64 {
+        self.find(server, column).map_or(f64::NAN, |(row, column)| self.ratio(row, column, peer))
+    }
+
+    fn find(&self, server: &str, column: &str) -> Option<(&Row, usize)> {
+        let row = self.rows.iter().find(|row| row.server == server)?;
+        Some((row, self.columns.iter().position(|of| of.title == column)?))
+    }
+
     fn median(&self, row: &Row, column: usize) -> f64 {
         median(row.figures.iter().map(|(_, figures)| figures[column]))
     }
@@ -110,7 +127,7 @@ impl Display for Table {
 }
 
 /// A number, or a dash if it is unknown.
-fn figure(value: f64, decimals: usize) -> String {
+pub fn figure(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { "–".into() }
 }
 

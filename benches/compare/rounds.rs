@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::data::Data;
 use crate::ethernet::Veth;
+use crate::goals::Goals;
 use crate::load;
 use crate::measure::{MEASURES, Machine, Measure, Network};
 use crate::report::{self, Table};
@@ -82,6 +83,7 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
     for table in &tables {
         println!("\n{table}");
     }
+    println!("\n{}", Goals(&tables));
     Ok(())
 }
 

@@ -28,6 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The server that the ratios refer to.
 pub const PEER: &str = "nginx";
 
+/// The servers of others.
+pub const PEERS: [&str; 3] = [PEER, LIGHTTPD, CADDY];
+
+const LIGHTTPD: &str = "lighttpd";
+
+const CADDY: &str = "caddy";
+
 /// The row of the upper bound.
 pub const BARE: &str = "bare loop, 4 KiB";
 
@@ -51,6 +58,9 @@ pub struct Paths {
 /// Those of a server of files.
 const FILES: Paths = Paths { page: Some("/video/"), json: None, player: Some(first_frame::PAGE) };
 
+/// filmstrip with `--sendfile`.
+pub const SENDFILE: &str = "filmstrip, sendfile";
+
 /// A server that may be installed.
 pub struct Candidate {
     /// Its name in the tables.
@@ -73,7 +83,7 @@ pub fn candidates() -> Vec<Candidate> {
     let mut all = vec![
         candidate(DEFAULT, Kind::Filmstrip(filmstrip(), &[])),
         candidate("filmstrip, 256 KiB", Kind::Filmstrip(filmstrip(), &["--chunk-size", "262144"])),
-        candidate("filmstrip, sendfile", Kind::Filmstrip(filmstrip(), &["--sendfile"])),
+        candidate(SENDFILE, Kind::Filmstrip(filmstrip(), &["--sendfile"])),
     ];
     if let Some(earlier) = std::env::var_os("FILMSTRIP_BENCH_AGAINST").map(PathBuf::from) {
         all.push(candidate("filmstrip, before", Kind::Filmstrip(earlier.clone(), &[])));
@@ -82,8 +92,8 @@ pub fn candidates() -> Vec<Candidate> {
     all.extend([
         candidate(BARE, Kind::Bare),
         candidate(PEER, Kind::Nginx),
-        candidate("lighttpd", Kind::Lighttpd),
-        candidate("caddy", Kind::Caddy),
+        candidate(LIGHTTPD, Kind::Lighttpd),
+        candidate(CADDY, Kind::Caddy),
     ]);
     all
 }
