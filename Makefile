@@ -28,8 +28,9 @@ lint: ## check formatting, clippy and docs; deny all warnings
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-bench: ## run the micro-benchmarks, then compare with the other installed servers
-	cargo bench --locked --bench micro --bench compare
+bench: ## run the micro-benchmarks, then compare with other servers and, given AGAINST=<revision>, with that build
+	cargo bench --locked --bench micro
+	cargo bench --locked --bench compare -- $(if $(AGAINST),--against $(AGAINST))
 
 sample: ## regenerate the sample film (needs ffmpeg and the DejaVu fonts)
 	videos/make-countdown.sh

@@ -110,7 +110,7 @@ impl Display for Goals<'_> {
 
 /// Checks that each goal names a table, a column and servers.
 pub fn check() -> Outcome<()> {
-    let servers = candidates();
+    let servers = candidates(None);
     for goal in GOALS {
         let measure = MEASURES.iter().find(|measure| measure.title == goal.table);
         let measure = measure.ok_or_else(|| format!("there is no table {:?}", goal.table))?;

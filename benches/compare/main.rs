@@ -2,15 +2,16 @@
 //!
 //! The installed servers are started on loopback, and behind a veth pair. They are measured in turns, round by round,
 //! so that other load on the machine affects all of them; compare the ratios within a round. Markdown goes to stdout,
-//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` sets the number of rounds (5). Words after
-//! `cargo bench --bench compare --` select tables by their titles (`viewers`). If `FILMSTRIP_BENCH_AGAINST` is the path
-//! of an earlier build of filmstrip, that build runs too, and `× before` is the ratio to it.
+//! progress to stderr. `FILMSTRIP_BENCH_ROUNDS` sets the number of rounds (5). After `cargo bench --bench compare --`
+//! may come `--against REVISION`, which also builds and measures that revision of filmstrip (`× before` is the ratio to
+//! it), and words that select tables by their titles (`viewers`).
 //!
 //! | module | contents |
 //! |---|---|
 //! | `rounds` | the order of the measurements |
 //! | `data` | the folder that all servers serve |
 //! | `servers` | starting and stopping each server |
+//! | `earlier` | an earlier revision of filmstrip |
 //! | `ethernet` | the veth pair |
 //! | `first_frame` | the time to the first frame of a film in Chromium |
 //! | `bare` | a minimal server with a thread per connection: the upper bound |
@@ -26,6 +27,8 @@
 mod bare;
 #[cfg(target_os = "linux")]
 mod data;
+#[cfg(target_os = "linux")]
+mod earlier;
 #[cfg(target_os = "linux")]
 mod ethernet;
 #[cfg(target_os = "linux")]
@@ -49,7 +52,8 @@ fn main() -> std::process::ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [bare::ARGUMENT, folder, address] => bare::serve(folder, address),
         // cargo passes `--bench` last. `cargo test` runs this too, without it.
-        [ref words @ .., "--bench"] => rounds::compare(words),
+        ["--against", revision, ref words @ .., "--bench"] => rounds::compare(Some(revision), words),
+        [ref words @ .., "--bench"] => rounds::compare(None, words),
         _ => goals::check(),
     };
     match outcome {

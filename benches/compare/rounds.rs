@@ -3,6 +3,7 @@
 //! SIGINT or SIGTERM ends the benchmark; the servers are stopped and the folder is removed.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::data::Data;
+use crate::earlier;
 use crate::ethernet::Veth;
 use crate::goals::Goals;
 use crate::load;
@@ -24,15 +26,16 @@ pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// A pause between measurements, in which the connections of the previous one close.
 const REST: Duration = Duration::from_millis(50);
 
-/// Measures all installed servers and prints the tables: those whose title contains one of `words`, or all if there are
-/// no words.
-pub fn compare(words: &[&str]) -> Outcome<()> {
-    let begun = Instant::now();
-    let before = Machine::now();
+/// Measures all installed servers, and an `earlier` revision of filmstrip, and prints the tables: those whose title
+/// contains one of `words`, or all if there are no words.
+pub fn compare(earlier: Option<&str>, words: &[&str]) -> Outcome<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
+    let earlier = earlier.map(earlier::build).transpose()?;
+    let begun = Instant::now();
+    let before = Machine::now();
     load::raise_open_files_limit();
     let rounds = std::env::var("FILMSTRIP_BENCH_ROUNDS").map_or(Ok(5), |rounds| rounds.parse::<usize>())?.max(1);
     let data = Data::make()?;
@@ -46,7 +49,7 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
             false
         }
     });
-    let on_loopback = start_all(&data, None, &mut notes);
+    let on_loopback = start_all(earlier.as_deref(), &data, None, &mut notes);
     let veth = match measures.iter().any(|measure| measure.network == Network::Veth).then(Veth::create).transpose() {
         Ok(veth) => veth,
         Err(reason) => {
@@ -55,7 +58,8 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
             None
         }
     };
-    let behind_veth = veth.as_ref().map_or(Vec::new(), |veth| start_all(&data, Some(veth), &mut notes));
+    let behind_veth =
+        veth.as_ref().map_or(Vec::new(), |veth| start_all(earlier.as_deref(), &data, Some(veth), &mut notes));
     let servers_of = |measure: &Measure| match measure.network {
         Network::Loopback => &on_loopback,
         Network::Veth => &behind_veth,
@@ -88,9 +92,14 @@ pub fn compare(words: &[&str]) -> Outcome<()> {
 }
 
 /// Starts all installed servers.
-fn start_all(data: &Data, veth: Option<&Veth>, notes: &mut Vec<String>) -> Vec<(Candidate, Running)> {
+fn start_all(
+    earlier: Option<&Path>,
+    data: &Data,
+    veth: Option<&Veth>,
+    notes: &mut Vec<String>,
+) -> Vec<(Candidate, Running)> {
     let mut servers = Vec::new();
-    for candidate in servers::candidates() {
+    for candidate in servers::candidates(earlier) {
         match candidate.start(data, veth) {
             Ok(running) => servers.push((candidate, running)),
             Err(reason) => notes.push(format!("{} is omitted: {reason}.", candidate.name)),

@@ -77,17 +77,17 @@ enum Kind {
     Caddy,
 }
 
-/// All servers, in the order of the tables' rows.
-pub fn candidates() -> Vec<Candidate> {
+/// All servers, in the order of the tables' rows. `earlier`: the program of an earlier revision of filmstrip.
+pub fn candidates(earlier: Option<&Path>) -> Vec<Candidate> {
     let candidate = |name, kind| Candidate { name, kind };
     let mut all = vec![
         candidate(DEFAULT, Kind::Filmstrip(filmstrip(), &[])),
         candidate("filmstrip, 256 KiB", Kind::Filmstrip(filmstrip(), &["--chunk-size", "262144"])),
         candidate(SENDFILE, Kind::Filmstrip(filmstrip(), &["--sendfile"])),
     ];
-    if let Some(earlier) = std::env::var_os("FILMSTRIP_BENCH_AGAINST").map(PathBuf::from) {
-        all.push(candidate("filmstrip, before", Kind::Filmstrip(earlier.clone(), &[])));
-        all.push(candidate("filmstrip, sendfile, before", Kind::Filmstrip(earlier, &["--sendfile"])));
+    if let Some(earlier) = earlier {
+        all.push(candidate("filmstrip, before", Kind::Filmstrip(earlier.into(), &[])));
+        all.push(candidate("filmstrip, sendfile, before", Kind::Filmstrip(earlier.into(), &["--sendfile"])));
     }
     all.extend([
         candidate(BARE, Kind::Bare),
