@@ -3,7 +3,7 @@
 //! The clients use little processor time: the kernel discards received bytes (`MSG_TRUNC`, tcp(7)), many connections
 //! share one thread by epoll, and the length of the first response delimits the following ones.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -508,8 +508,7 @@ pub fn cold(address: SocketAddr, film: &Path, streams: u64) -> Outcome<Cold> {
         viewers.into_iter().map(|viewer| viewer.join().map_err(|_| "a client panicked")?).collect::<Outcome<Vec<f64>>>()
     })?;
     let rate = (part * streams) as f64 / begun.elapsed().as_secs_f64();
-    // Back into the page cache, for the next measurement.
-    io::copy(&mut &file, &mut io::sink())?;
+    read_into_cache(&file)?;
     first_bytes.sort_unstable_by(f64::total_cmp);
     Ok(Cold { rate, p50: quantile(&first_bytes, 0.5), worst: quantile(&first_bytes, 1.0) })
 }
@@ -528,8 +527,8 @@ pub struct Storm {
 /// How long a client waits for a listing.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `clients` that ask for a listing (see [`listing`]), each on a new connection, again and again for `length`. filmstrip makes a listing
-/// anew after about a second: in a storm of several seconds, as at its start, some clients wait for that.
+/// `clients` that ask for a listing (see [`listing`]), each on a new connection, again and again for `length`.
+/// filmstrip makes a listing anew after a second: in a storm of several seconds, as at its start, clients wait for it.
 pub fn listing_storm(
     address: SocketAddr,
     processes: &Processes,
@@ -557,7 +556,8 @@ pub fn listing_storm(
     })
 }
 
-/// Requests a listing at a path, of a content type. Returns the time from connecting to the end of the answer in seconds, and its length.
+/// Requests a listing at a path, of a content type. Returns the time from connecting to the end of the answer in
+/// seconds, and its length.
 fn listing(address: SocketAddr, (path, accept): (&str, &str)) -> Outcome<(f64, usize)> {
     let started = Instant::now();
     let mut stream = connect(address, &Options::default())?;
@@ -574,6 +574,22 @@ fn listing(address: SocketAddr, (path, accept): (&str, &str)) -> Outcome<(f64, u
         b"HTTP/1.1 200" if size > VIDEOS * "Video 1.mp4".len() => Ok((started.elapsed().as_secs_f64(), size)),
         _ => Err(format!("a listing has {size} bytes after {:?}", String::from_utf8_lossy(&first)).into()),
     }
+}
+
+/// The time of one answer (see [`listing`]) in seconds, after the page cache, names and inodes were dropped. Only root
+/// may do that.
+pub fn cold_listing(address: SocketAddr, wanted: (&str, &str), film: &Path) -> Outcome<f64> {
+    // What is not written yet can't be dropped.
+    rustix::fs::sync();
+    fs::write("/proc/sys/vm/drop_caches", "3")?;
+    let (seconds, _) = listing(address, wanted)?;
+    read_into_cache(&File::open(film)?)?;
+    Ok(seconds)
+}
+
+/// For the next measurement.
+fn read_into_cache(mut film: &File) -> io::Result<u64> {
+    io::copy(&mut film, &mut io::sink())
 }
 
 /// Viewers who read at the rate of their film.

@@ -124,6 +124,17 @@ pub const MEASURES: &[Measure] = &[
         })
     },
     Measure {
+        prepare: |_| match rustix::process::geteuid().is_root() {
+            true => Ok(()),
+            false => Err("only root may drop the page cache".into()),
+        },
+        includes: |server| server.paths().page.is_some(),
+        ..steady("Listing of 20,000 videos after drop_caches", &[Column::ratio("ms", 0)], |server| {
+            let wanted = (server.paths.page.ok_or("it has no listing")?, "text/html");
+            Ok(vec![load::cold_listing(server.address, wanted, &server.film)? * 1e3])
+        })
+    },
+    Measure {
         prepare: first_frame::prepare,
         includes: |server| server.paths().player.is_some(),
         ..steady(
@@ -136,21 +147,23 @@ pub const MEASURES: &[Measure] = &[
             },
         )
     },
-    fresh("2,000 viewers at 2 Mbit/s", 1, VIEWERS, |server| viewers(server, 2000, 2e6)),
-    fresh("6,000 viewers at 0.4 Mbit/s", 1, VIEWERS, |server| viewers(server, 6000, 0.4e6)),
-    fresh(
-        "Start",
-        4,
-        &[
-            Column::ratio("first answer after ms", 1),
-            Column::plain("memory then, MiB", 1),
-            Column::plain("program MB", 2),
-        ],
-        |server| {
-            let size = server.program_size.map_or(f64::NAN, |size| size as f64 / 1e6);
-            Ok(vec![server.start_up.as_secs_f64() * 1e3, server.processes().memory() as f64 / MIB, size])
-        },
-    ),
+    fresh("2,000 viewers at 2 Mbit/s", VIEWERS, |server| viewers(server, 2000, 2e6)),
+    fresh("6,000 viewers at 0.4 Mbit/s", VIEWERS, |server| viewers(server, 6000, 0.4e6)),
+    Measure {
+        repeats: 4,
+        ..fresh(
+            "Start",
+            &[
+                Column::ratio("first answer after ms", 1),
+                Column::plain("memory then, MiB", 1),
+                Column::plain("program MB", 2),
+            ],
+            |server| {
+                let size = server.program_size.map_or(f64::NAN, |size| size as f64 / 1e6);
+                Ok(vec![server.start_up.as_secs_f64() * 1e3, server.processes().memory() as f64 / MIB, size])
+            },
+        )
+    },
 ];
 
 const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
@@ -166,22 +179,8 @@ const fn steady(title: &'static str, columns: &'static [Column], take: fn(&Runni
     }
 }
 
-const fn fresh(
-    title: &'static str,
-    repeats: usize,
-    columns: &'static [Column],
-    take: fn(&Running) -> Outcome<Vec<f64>>,
-) -> Measure {
-    Measure {
-        title,
-        columns,
-        repeats,
-        fresh: true,
-        network: Network::Loopback,
-        prepare: |_| Ok(()),
-        includes: |server| !server.is_bare(),
-        take,
-    }
+const fn fresh(title: &'static str, columns: &'static [Column], take: fn(&Running) -> Outcome<Vec<f64>>) -> Measure {
+    Measure { fresh: true, includes: |server| !server.is_bare(), ..steady(title, columns, take) }
 }
 
 fn bulk(server: &Running, streams: usize, segment: Option<u32>) -> Outcome<Vec<f64>> {
