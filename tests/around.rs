@@ -306,32 +306,42 @@ fn long_film(ffmpeg: &Path, folder: &Folder) -> u64 {
     fs::metadata(film).unwrap().len()
 }
 
-/// Opens the playlist in a player, and checks the player's requests in the server's log.
-fn plays_the_first_entry_with_seeking(mut player: Command, ffmpeg: &Path) {
+/// Opens the playlist in a player, without a password and with one, and checks the player's requests in the server's
+/// log.
+fn plays_the_first_entry_with_seeking(player: impl Fn() -> Command, ffmpeg: &Path) {
     let folder = Folder::new();
     let size = long_film(ffmpeg, &folder);
     let log = folder.file("log");
-    let mut command = Program::command();
-    command.arg(folder.path()).args(["-p", "0"]).stderr(File::create(&log).unwrap());
-    let program = Program::start_command(command);
-    player.arg(format!("http://{}/playlist.m3u", program.address)).stdin(Stdio::null());
-    let output = player.output().unwrap();
-    let read = || fs::read_to_string(&log).unwrap();
-    assert!(output.status.success(), "{output:?}\n{}", read());
-    // At 50 of 60 seconds, about a sixth of the film is left.
-    let from_the_middle = |line: &str| {
-        let asked = line.split_once("\"GET /video/1%20%C3%A9t%C3%A9.mp4 HTTP/1.1\" 206 ");
-        let due = asked.and_then(|(_, rest)| rest.split(' ').next()?.split_once('/')?.1.parse().ok());
-        due.is_some_and(|due: u64| (size / 12..size / 2).contains(&due))
-    };
-    eventually("the player requested the part from its start position on", || read().lines().any(from_the_middle));
+    for (credentials, query) in [(None, ""), (Some("me:secret"), "?key=...")] {
+        let mut command = Program::command();
+        command.arg(folder.path()).args(["-p", "0"]).stderr(File::create(&log).unwrap());
+        command.envs(credentials.map(|credentials| ("FILMSTRIP_AUTH", credentials)));
+        let program = Program::start_command(command);
+        let user = credentials.map_or_else(String::new, |credentials| format!("{credentials}@"));
+        let playlist = format!("http://{user}{}/playlist.m3u", program.address);
+        let output = player().arg(playlist).stdin(Stdio::null()).output().unwrap();
+        let read = || fs::read_to_string(&log).unwrap();
+        assert!(output.status.success(), "{output:?}\n{}", read());
+        let asked = format!("\"GET /video/1%20%C3%A9t%C3%A9.mp4{query} HTTP/1.1\" ");
+        // At 50 of 60 seconds, about a sixth of the film is left.
+        let from_the_middle = |line: &str| {
+            let asked = line.split_once(&asked).and_then(|(_, rest)| rest.strip_prefix("206 "));
+            let due = asked.and_then(|rest| rest.split(' ').next()?.split_once('/')?.1.parse().ok());
+            due.is_some_and(|due: u64| (size / 12..size / 2).contains(&due))
+        };
+        eventually("the player requested the part from its start position on", || read().lines().any(from_the_middle));
+        assert!(!read().contains(&format!("{asked}401")), "{}", read());
+    }
 }
 
 #[test]
 fn mpv_opens_the_playlist_and_seeks_in_its_first_entry() {
     let (Some(mpv), Some(ffmpeg)) = (find_program("mpv", "mpv"), find_program("ffmpeg", "ffmpeg")) else { return };
-    let mut player = Command::new(mpv);
-    player.args(["--no-config", "--no-terminal", "--vo=null", "--ao=null", "--start=50", "--frames=10"]);
+    let player = || {
+        let mut player = Command::new(&mpv);
+        player.args(["--no-config", "--no-terminal", "--vo=null", "--ao=null", "--start=50", "--frames=10"]);
+        player
+    };
     plays_the_first_entry_with_seeking(player, &ffmpeg);
 }
 
@@ -342,16 +352,19 @@ fn vlc_opens_the_playlist_and_seeks_in_its_first_entry() {
         return;
     };
     let Some(setpriv) = find_program("setpriv", "util-linux") else { return };
-    // VLC refuses to run as root.
-    let mut player = if rustix::process::geteuid().is_root() {
-        let mut player = Command::new(setpriv);
-        player.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(vlc).env("HOME", "/nonexistent");
+    let player = || {
+        // VLC refuses to run as root.
+        let mut player = if rustix::process::geteuid().is_root() {
+            let mut player = Command::new(&setpriv);
+            player.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&vlc).env("HOME", "/nonexistent");
+            player
+        } else {
+            Command::new(&vlc)
+        };
+        player.args(["--vout=dummy", "--aout=dummy", "--no-video-title-show", "--start-time=50", "--run-time=1"]);
+        player.args(["--play-and-exit"]);
         player
-    } else {
-        Command::new(vlc)
     };
-    player.args(["--vout=dummy", "--aout=dummy", "--no-video-title-show", "--start-time=50", "--run-time=1"]);
-    player.args(["--play-and-exit"]);
     plays_the_first_entry_with_seeking(player, &ffmpeg);
 }
 

@@ -10,6 +10,7 @@ import { chromium, firefox } from 'playwright-core';
 import { HOSTILE, serve } from './fixtures.js';
 import { galleryTests } from './gallery.js';
 import { playerTests } from './player.js';
+import { setupTests } from './setups.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE = 60_000;
@@ -79,6 +80,7 @@ export function suite(media, name, host) {
     };
     galleryTests(bench);
     playerTests(bench);
+    setupTests(bench);
 
     beforeEach(async () => {
       context = await browser.newContext({ viewport: { width: 1280, height: 720 } });

@@ -11,6 +11,9 @@ const MOST = 1000;
 // The path that the site is below, with a slash at its end.
 export const root = new URL('..', import.meta.url).pathname;
 
+// From a URL with a password in it, scripts could fetch nothing. The browser has the password now.
+if (new URL(document.baseURI).username) location.replace(location.href);
+
 export function read(name, otherwise) {
   try {
     return JSON.parse(localStorage.getItem(name)) ?? otherwise;
