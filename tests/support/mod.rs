@@ -112,13 +112,19 @@ impl Program {
     }
 
     /// Starts `command` and reads the first address that it prints.
-    pub fn start_command(mut command: Command) -> Self {
+    pub fn start_command(command: Command) -> Self {
+        Self::start_command_at(command).0
+    }
+
+    /// The same, with the URL.
+    pub fn start_command_at(mut command: Command) -> (Self, String) {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().trim_start_matches("http://").trim_end_matches('/');
+        let url = line.trim().to_owned();
+        let address = url.trim_start_matches("http://").split('/').next().unwrap();
         let address = address.parse().unwrap_or_else(|_| panic!("no address: {line:?}"));
-        Self { child, address }
+        (Self { child, address }, url)
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
