@@ -233,7 +233,7 @@ export function galleryTests(bench) {
     assert.deepEqual(states, [['9 min left', '10 % watched'], ['Up next', null]]);
   });
 
-  test('the focus ring of a card is whole', bench.looks, async () => {
+  test('the focus ring of a card is whole', async () => {
     // In Firefox, taking a screenshot adds a style, which the policy forbids.
     bench.tolerated = /inline style/;
     const path = '/watch/Posters/Mixed/Old.mp4';
@@ -265,7 +265,7 @@ export function galleryTests(bench) {
     }
   });
 
-  test('posters are shown whole: upright cards, or a blurred fill', bench.looks, async () => {
+  test('posters are shown whole: upright cards, or a blurred fill', async () => {
     const shapes = (images) => images.map((it) => {
       const { width, height } = it.getBoundingClientRect();
       const box = it.closest('.fit');
@@ -339,7 +339,7 @@ export function galleryTests(bench) {
     }
   });
 
-  test('long breadcrumbs have one line each, with the slash behind the name', bench.looks, async () => {
+  test('long breadcrumbs have one line each, with the slash behind the name', async () => {
     await bench.page.setViewportSize({ width: 360, height: 740 });
     await open(MIXED);
     const crumbs = await bench.page.evaluate(() => {
@@ -354,7 +354,7 @@ export function galleryTests(bench) {
     assert.equal(await bench.page.evaluate(wide), 0);
   });
 
-  test('on a phone, whatever can be touched is 44 pixels high and wide', bench.looks, async () => {
+  test('on a phone, whatever can be touched is 44 pixels high and wide', async () => {
     await bench.page.setViewportSize({ width: 360, height: 740 });
     await open(MIXED);
     await remember({ [SUMMER]: { at: 60, of: 600 } });
@@ -394,7 +394,7 @@ export function galleryTests(bench) {
     }
   });
 
-  test('a browser finds the icons and the manifest', bench.looks, async () => {
+  test('a browser finds the icons and the manifest', async () => {
     await open('/');
     const types = await bench.page.evaluate(() => {
       const address = (rel) => document.querySelector(`link[rel=${rel}]`).href;
@@ -427,7 +427,7 @@ export function galleryTests(bench) {
     await context.close();
   });
 
-  test('with forced colours, drawn posters and progress are still there', bench.looks, async () => {
+  test('with forced colours, drawn posters and progress are still there', async () => {
     await open('/');
     await remember({ '/watch/Big.mp4': { at: 50, of: 100 } });
     await bench.page.emulateMedia({ forcedColors: 'active' });
@@ -440,7 +440,7 @@ export function galleryTests(bench) {
     assert.ok(picture.has('ff7a42'), 'the progress');
   });
 
-  test('on paper there are the cards, black on white, and no controls', bench.looks, async () => {
+  test('on paper there are the cards, black on white, and no controls', async () => {
     await open('/');
     await bench.page.emulateMedia({ media: 'print', colorScheme: 'dark' });
     for (const selector of ['.top', '#sort', '#continue']) {

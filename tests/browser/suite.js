@@ -1,5 +1,6 @@
 // The gallery and the player as a person uses them: in Chromium at an address that is a secure context (127.0.0.1) and
-// at one that isn't (http://nas.test), and in Firefox at the latter, over WebDriver BiDi.
+// at one that isn't (http://nas.test), and in Firefox at the latter, over WebDriver BiDi. Each suite has a server and a
+// browser of its own, so that several run at once.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,9 +9,6 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises';
 import { chromium, firefox } from 'playwright-core';
 import { HOSTILE, serve } from './fixtures.js';
-import { galleryTests } from './gallery.js';
-import { playerTests } from './player.js';
-import { setupTests } from './setups.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE = 60_000;
@@ -37,9 +35,10 @@ const LAUNCH = {
     }),
 };
 
-export function suite(media, name, host) {
+// The tests of this file, or those that `others` defines.
+export function suite(media, name, host, others) {
   const missing = !existsSync(PROGRAMS[name]) && !process.env.FILMSTRIP_TEST_ALL && `${PROGRAMS[name]} is not there`;
-  describe(`${name} at http://${host}`, { skip: missing, concurrency: 1 }, () => {
+  describe(`${others?.name ?? 'suite'}, ${name} at http://${host}`, { skip: missing, concurrency: 1 }, () => {
     let server, browser, context, page;
     // What must not happen in any test: errors in the console, requests to other hosts.
     let problems, tolerated;
@@ -47,10 +46,14 @@ export function suite(media, name, host) {
     const film = (expression) =>
       page.evaluate(`(() => { const film = document.getElementById('film'); return ${expression}; })()`);
     // Polled from here: Playwright's waitForFunction needs eval, which the page's policy forbids.
-    const until = async (expression) => {
+    const happens = async (condition) => {
       for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await pause(50)) {
-        if (await film(expression).catch(() => false)) return;
+        if (await condition()) return true;
       }
+      return false;
+    };
+    const until = async (expression) => {
+      if (await happens(() => film(expression).catch(() => false))) return;
       const values = ['currentTime', 'paused', 'readyState', 'networkState', 'error?.message'];
       const state = `[${values.map((value) => `film?.${value}`)}, document.body.innerText]`;
       assert.fail(`not in time: ${expression}; ${await film(state)}; ${problems}`);
@@ -66,21 +69,6 @@ export function suite(media, name, host) {
       await browser?.close();
       await server?.stop('SIGKILL');
     });
-
-    // For the tests in files of their own.
-    const bench = {
-      name, host, media, at, film, until, open,
-      // What depends on the host, the browser, or neither is not tested with each.
-      looks: { skip: host === '127.0.0.1' && 'it is tested with another host' },
-      once: { skip: (name !== 'chromium' || host !== 'nas.test') && 'it is tested in another browser' },
-      get page() { return page; },
-      get context() { return context; },
-      get server() { return server; },
-      set tolerated(pattern) { tolerated = pattern; },
-    };
-    galleryTests(bench);
-    playerTests(bench);
-    setupTests(bench);
 
     beforeEach(async () => {
       context = await browser.newContext({ viewport: { width: 1280, height: 720 } });
@@ -100,6 +88,18 @@ export function suite(media, name, host) {
       await context.close();
       assert.deepEqual(problems.filter((problem) => !tolerated.test(problem)), []);
     });
+
+    // For the tests in files of their own.
+    const bench = {
+      name, host, media, at, film, until, open,
+      // What depends on neither the host nor the browser is tested once.
+      once: { skip: name !== 'chromium' && 'it is tested in another browser' },
+      get page() { return page; },
+      get context() { return context; },
+      get server() { return server; },
+      set tolerated(pattern) { tolerated = pattern; },
+    };
+    if (others) return others(bench);
 
     test('the gallery lists, and enters a folder', async () => {
       await open('/');
@@ -206,6 +206,30 @@ export function suite(media, name, host) {
       assert.equal(await page.evaluate("navigator.mediaSession.metadata.title"), 'Sample');
     });
 
+    for (const [file, sentence] of [
+      ['Old.avi', 'This browser can\u2019t play this video.'],
+      ['Sound only.mp4', 'can\u2019t show its picture'],
+    ]) {
+      test(`${file}, which the browser can't decode, shows three alternatives`, async () => {
+        await open(`/watch/${encodeURIComponent(file)}`);
+        const trouble = page.getByRole('alert');
+        await trouble.getByText(sentence).waitFor();
+        const href = (link) => trouble.getByRole('link', { name: link }).getAttribute('href');
+        assert.equal(await href('Playlist for VLC (.m3u)'), `/playlist.m3u?path=${encodeURIComponent(file)}`);
+        assert.equal(await href('Download'), `/video/${encodeURIComponent(file)}?download`);
+        await trouble.getByRole('button', { name: 'Copy address' }).click();
+        await trouble.getByRole('button', { name: 'Copied' }).waitFor();
+        const pasted = await context.newPage();
+        await pasted.goto(at('/'));
+        await pasted.locator('#search').focus();
+        await pasted.keyboard.press('Control+V');
+        assert.equal(await pasted.locator('#search').inputValue(), at(`/video/${encodeURIComponent(file)}`));
+      });
+    }
+
+    // A secure context changes nothing in what follows.
+    if (host === '127.0.0.1') return;
+
     test('missing subtitles don\'t interrupt the film', async () => {
       tolerated = /404/;
       await context.route('**/subtitles/**', (route) => route.fulfill({ status: 404, body: '' }));
@@ -264,8 +288,8 @@ export function suite(media, name, host) {
         await page.keyboard.press('k');
         await until('film.currentTime > 1');
         await page.keyboard.press('k');
-        await pause(10000);
-        assert.ok(server.log.some((line) => line.includes('(client stopped reading)')), server.log.join('\n'));
+        const isCut = (line) => line.includes('(client stopped reading)');
+        assert.ok(await happens(() => server.log.some(isCut)), server.log.join('\n'));
         const buffered = await film('film.buffered.end(film.buffered.length - 1)');
         assert.ok(buffered < 105, `the browser read ${buffered} s of 110`);
         await film('film.playbackRate = 8');
@@ -340,27 +364,6 @@ export function suite(media, name, host) {
       await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
       await until('film.readyState > 0 && film.currentTime === 10');
     });
-
-    for (const [file, sentence] of [
-      ['Old.avi', 'This browser can\u2019t play this video.'],
-      ['Sound only.mp4', 'can\u2019t show its picture'],
-    ]) {
-      test(`${file}, which the browser can't decode, shows three alternatives`, async () => {
-        await open(`/watch/${encodeURIComponent(file)}`);
-        const trouble = page.getByRole('alert');
-        await trouble.getByText(sentence).waitFor();
-        const href = (link) => trouble.getByRole('link', { name: link }).getAttribute('href');
-        assert.equal(await href('Playlist for VLC (.m3u)'), `/playlist.m3u?path=${encodeURIComponent(file)}`);
-        assert.equal(await href('Download'), `/video/${encodeURIComponent(file)}?download`);
-        await trouble.getByRole('button', { name: 'Copy address' }).click();
-        await trouble.getByRole('button', { name: 'Copied' }).waitFor();
-        const pasted = await context.newPage();
-        await pasted.goto(at('/'));
-        await pasted.locator('#search').focus();
-        await pasted.keyboard.press('Control+V');
-        assert.equal(await pasted.locator('#search').inputValue(), at(`/video/${encodeURIComponent(file)}`));
-      });
-    }
 
     test('the three alternatives are always in a menu', async () => {
       await open('/watch/Sample.mp4');
