@@ -1,6 +1,6 @@
 # The development tasks. `make` without a target lists them.
 
-.PHONY: help run test lint bench sample screenshots build install uninstall clean
+.PHONY: help run test lint fuzz bench sample screenshots build install uninstall clean
 
 PREFIX = /usr/local
 PROFILE = release
@@ -12,6 +12,10 @@ MANUAL = share/man/man1/filmstrip.1
 SHARED = $(MANUAL) share/bash-completion/completions/filmstrip \
     share/zsh/site-functions/_filmstrip share/fish/vendor_completions.d/filmstrip.fish
 UNITS = lib/systemd/system/filmstrip.service lib/systemd/system/filmstrip.socket
+
+# libFuzzer's options; an input that takes ten seconds counts as a crash.
+SECONDS = 60
+FUZZING = -max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_funcs=0 -print_final_stats=1
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -27,6 +31,11 @@ lint: ## check formatting, clippy and docs; deny all warnings
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+fuzz: ## run each fuzz target for SECONDS (60), two at once
+	cd fuzz && cargo build --release --locked && basename -s .rs fuzz_targets/* | xargs -P 2 -I % \
+	    sh -c 'mkdir -p corpus/% artifacts && cargo run -rq --locked --bin % -- corpus/% $(FUZZING) \
+	        -artifact_prefix=artifacts/%-'
 
 bench: ## run the micro-benchmarks, then compare with other servers and, given AGAINST=<revision>, with that build
 	cargo bench --locked --bench micro

@@ -1,4 +1,4 @@
-//! The head parser, the target decoder and the range selection on any bytes: `cargo +nightly fuzz run head`.
+//! The head parser, the target decoder and the range selection on any bytes: `cargo run --release --bin head`.
 #![no_main]
 
 use filmstrip::http::range::select;

@@ -1,4 +1,4 @@
-//! Which film a subtitle file belongs to, and its label, with names of any bytes: `cargo +nightly fuzz run sidecars`.
+//! Which film a subtitle file belongs to, and its label, with names of any bytes: `cargo run --release --bin sidecars`.
 //! The lines are films up to an empty one, and subtitle files after it.
 #![no_main]
 

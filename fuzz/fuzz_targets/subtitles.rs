@@ -1,4 +1,4 @@
-//! The converter of subtitles on any bytes and any language: `cargo +nightly fuzz run subtitles`.
+//! The converter of subtitles on any bytes and any language: `cargo run --release --bin subtitles`.
 #![no_main]
 
 use filmstrip::subtitles::to_webvtt;
