@@ -24,7 +24,8 @@ run: ## build and serve videos/ on http://127.0.0.1:8000/
 	cargo run --release --locked -- videos
 
 test: ## run all tests; a test whose tools are missing is skipped with a message
-	cargo test --locked
+	@# Most tests wait for a server rather than compute.
+	cargo test --locked -- --test-threads=8
 	cargo test --locked --bench micro --bench compare
 
 lint: ## check formatting, clippy and docs; deny all warnings
