@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { serve } from './fixtures.js';
 
 export function setupTests(bench) {
-  test('with a password and below a path: gallery, picture, search, film, subtitles, next, back', bench.looks, async () => {
+  test('with a password and below a path: gallery, picture, search, film, subtitles, next, back', async () => {
     const server = await serve(bench.media.folder, 0, ['--auth', 'me:secret', '--route-prefix', '/films']);
     const { page } = bench;
     const requests = [];
