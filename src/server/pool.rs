@@ -24,6 +24,12 @@ const STARVED_TICK: Duration = Duration::from_millis(50);
 /// other than a processor, and more are woken.
 const MAX_TICKS_BEHIND: usize = 4;
 
+/// Idle workers, beyond one for each processor, end after this time.
+const SURPLUS_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+
+/// How often a worker looks for a job before it sleeps, and lets others run in between.
+const LOOKS: usize = 4;
+
 type Work<J> = dyn Fn(J, &mut Worker<J>) + Send + Sync;
 
 pub struct Pool<J> {
@@ -48,6 +54,8 @@ struct State<J> {
     starting: usize,
     /// Workers that are at a job or come to the queue, not counting those that are detached or held up.
     running: usize,
+    /// Those of them that look for a job, before they sleep.
+    looking: usize,
     /// A round ends when all running workers are found to be held up. Only those counted in this round are in
     /// `running`.
     round: u64,
@@ -76,6 +84,7 @@ impl<J: Send + 'static> Pool<J> {
             woken: 0,
             starting: 0,
             running: 0,
+            looking: 0,
             round: 0,
             is_starved: false,
             is_closed: false,
@@ -92,7 +101,7 @@ impl<J: Send + 'static> Pool<J> {
             (state.taken, state.last_tick) = (0, now);
         }
         state.queue.push_back((job, now));
-        if state.running < self.processors {
+        if state.queue.len() > state.looking && state.running < self.processors {
             self.wake_workers(state, 1);
         }
     }
@@ -201,6 +210,9 @@ impl<J: Send + 'static> Worker<J> {
             state.running += usize::from(may_run);
             self.counted_in = may_run.then_some(state.round);
         }
+        if self.counted_in.is_some() && state.queue.is_empty() {
+            state = look(pool, state);
+        }
         loop {
             if self.counted_in.is_some()
                 && let Some((job, _)) = state.queue.pop_front()
@@ -209,12 +221,15 @@ impl<J: Send + 'static> Worker<J> {
                 return Some(job);
             }
             state.stop_counting(self.counted_in.take());
-            if state.idle >= pool.processors {
-                return None;
-            }
             state.idle += 1;
-            let is_idle = |state: &mut State<J>| state.woken == 0 && !state.is_closed;
-            state = pool.wakeup.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+            while state.woken == 0 && !state.is_closed {
+                let waited = pool.wakeup.wait_timeout(state, SURPLUS_TIMEOUT).unwrap_or_else(PoisonError::into_inner);
+                state = waited.0;
+                if waited.1.timed_out() && state.woken == 0 && state.idle > pool.processors {
+                    state.idle -= 1;
+                    return None;
+                }
+            }
             if state.is_closed {
                 return None;
             }
@@ -247,6 +262,22 @@ impl<J: Send + 'static> Worker<J> {
         lock(&pool.state).threads += 1;
         Self { pool: Arc::clone(pool), is_starting: false, counted_in: None, is_detached: false }
     }
+}
+
+/// Looks for a job a few times before the worker sleeps: on a busy server, the next one comes sooner than a worker
+/// wakes.
+fn look<'p, J>(pool: &'p Pool<J>, mut state: MutexGuard<'p, State<J>>) -> MutexGuard<'p, State<J>> {
+    state.looking += 1;
+    for _ in 0..LOOKS {
+        drop(state);
+        thread::yield_now();
+        state = lock(&pool.state);
+        if !state.queue.is_empty() {
+            break;
+        }
+    }
+    state.looking -= 1;
+    state
 }
 
 impl<J> Drop for Worker<J> {
