@@ -1,6 +1,8 @@
 //! filmstrip behind the servers of docs/SCALING.md, with the configurations in contrib/, on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/crawler.rs"]
+mod crawler;
 mod support;
 
 use std::collections::BTreeSet;
@@ -445,4 +447,56 @@ fn caddy_serves_films_and_playlists_by_https() {
     // Without the port, since others see Caddy at 443.
     let redirect = get(&format!("http://nas.lan:{plain_port}/a"), &["-o", "/dev/null", "-w", "%{redirect_url}"]);
     assert_eq!(redirect.stdout, b"https://nas.lan/a");
+}
+
+/// Where a crawl must have found URLs. (A kind that isn't found isn't tested.)
+const PLACES: &[&str] = &[
+    "a data-poster",
+    "a href",
+    "api subtitles",
+    "api url",
+    "api watch",
+    "button data-address",
+    "img src",
+    "import",
+    "link href",
+    "manifest icon",
+    "manifest start",
+    "playlist",
+    "playlist subtitles",
+    "script src",
+    "section data-below",
+    "source src",
+    "track src",
+    "video data-watch",
+    "video poster",
+];
+
+fn crawled() -> Folder {
+    let names = ["film.mp4", "film.en.srt", "film.jpg", "a b/e01.mp4", "a b/e01.de.srt", "a b/e02.mp4", "a b/e02.jpg"];
+    let odd = ["a b/100% #1? \"&'\u{e9}.mp4", "a b/deep/poster.jpg", "a b/deep/e1.webm", "hls/index.m3u8"];
+    let srt = "1\n00:00:01,000 --> 00:00:02,000\nHello.\n";
+    [&names[..], &odd].concat().iter().fold(Folder::new(), |folder, name| folder.with(name, srt))
+}
+
+#[test]
+fn a_crawl_finds_every_url_with_and_without_a_path_before_it() {
+    let films = crawled();
+    let plain = Origin::start(&films, 0, &[]);
+    let direct = crawler::crawl(plain.program.address, "/");
+    let missing: Vec<_> = PLACES.iter().filter(|place| !direct.contains_key(**place)).collect();
+    assert!(missing.is_empty(), "not found: {missing:?} in {direct:#?}");
+
+    let origin = Origin::start(&films, 0, &["--route-prefix", "/films"]);
+    let address = format!("server {};", origin.program.address);
+    // What Debian's nginx.conf has around the files of conf.d.
+    let site = contrib("nginx.conf", &[("server 127.0.0.1:8000;", &address)]);
+    let main = format!("user www-data; pid /run/nginx.pid; events {{}} http {{ sendfile on; {site} }}");
+    let Some((proxy, _folder)) = nginx(&main, free_port()) else { return };
+    assert_no_spoofing(&proxy, "/films/", &origin);
+    let below = crawler::crawl(proxy.address, "/films/");
+    let without = |path: &String| path.strip_prefix("/films").unwrap().to_owned();
+    let below: crawler::Found =
+        below.iter().map(|(place, paths)| (place.clone(), paths.iter().map(without).collect())).collect();
+    assert_eq!(below, direct, "the same URLs, below /films");
 }
