@@ -258,16 +258,20 @@ fn nginx(main: &str, port: u16) -> Option<(Proxy, Folder)> {
     Some((Proxy::start(command, &folder, port), folder))
 }
 
+fn nginx_cache(origin: &Origin) -> Option<(Proxy, Folder)> {
+    let nas1 = format!("server {};", origin.program.address);
+    // So many files and connections want more descriptors than a test may have.
+    let changes = [("server nas1:8000;", &*nas1), ("500000", "2000"), ("20000;", "500;")];
+    nginx(&contrib("nginx-cache.conf", &changes), free_port())
+}
+
 #[test]
 fn nginx_fetches_each_slice_once_and_never_mixes_two_films() {
     let old = film(8 * SLICE + 1000);
     let films = Folder::new().with("film.mp4", &old).with("other.mp4", &old).with("list.m3u8", "#EXTM3U\n");
     let films = films.with("paused.mp4", &old);
     let origin = Origin::start(&films, 0, &[]);
-    let nas1 = format!("server {};", origin.program.address);
-    // So many files and connections want more descriptors than a test may have.
-    let changes = [("server nas1:8000;", &*nas1), ("500000", "2000"), ("20000;", "500;")];
-    let Some((proxy, _folder)) = nginx(&contrib("nginx-cache.conf", &changes), free_port()) else { return };
+    let Some((proxy, _folder)) = nginx_cache(&origin) else { return };
 
     // It reads nothing until the end of this test.
     let mut paused = Client::connect(proxy.address);
@@ -349,27 +353,28 @@ fn nginx_fetches_each_slice_once_and_never_mixes_two_films() {
     }
 }
 
-#[test]
-fn varnish_caches_pages_and_pictures_and_passes_films_through() {
-    let Some(varnishd) = find_program("varnishd", "varnish") else { return };
-    let long = film(40_000_000);
-    let films = Folder::new().with("film.mp4", &long).with("film.jpg", &long[..50_000]);
-    let origin = Origin::start(&films, 0, &[]);
+fn varnish(origin: &Origin) -> Option<(Proxy, Folder)> {
+    let program = find_program("varnishd", "varnish")?;
     let (folder, port) = (Folder::new(), free_port());
     let nas1 = origin.program.address.port().to_string();
     let changes = [("\"nas1\"", "\"127.0.0.1\""), ("\"8000\"", &*format!("\"{nas1}\""))];
     let folder = folder.with("films.vcl", contrib("varnish.vcl", &changes));
-    let mut command = Command::new(varnishd);
-    // Less memory than the film has bytes.
+    let mut command = Command::new(program);
+    // Less memory than the test's film has bytes.
     command.args(["-F", "-j", "none", "-s", "default,10M", "-s", "Transient=default,10M", "-a"]);
-    command
-        .arg(format!("127.0.0.1:{port}"))
-        .arg("-n")
-        .arg(folder.file("varnish"))
-        .arg("-f")
-        .arg(folder.file("films.vcl"));
+    command.arg(format!("127.0.0.1:{port}")).arg("-n").arg(folder.file("varnish"));
+    command.arg("-f").arg(folder.file("films.vcl"));
     let proxy = Proxy::start(command, &folder, port);
     eventually("the origin is found healthy", || proxy.get("/health", &[]).status == 200);
+    Some((proxy, folder))
+}
+
+#[test]
+fn varnish_caches_pages_and_pictures_and_passes_films_through() {
+    let long = film(40_000_000);
+    let films = Folder::new().with("film.mp4", &long).with("film.jpg", &long[..50_000]);
+    let origin = Origin::start(&films, 0, &[]);
+    let Some((proxy, _folder)) = varnish(&origin) else { return };
 
     let whole = proxy.get("/video/film.mp4", &[]);
     assert!(whole.status == 200 && whole.body == long);
@@ -399,6 +404,26 @@ fn varnish_caches_pages_and_pictures_and_passes_films_through() {
     assert_no_spoofing(&proxy, "/", &origin);
     (0..3).for_each(|_| assert_eq!(proxy.get("/metrics", &[]).status, 200));
     eventually("what says no-store is passed on", || origin.answers("GET /metrics").len() == 3);
+}
+
+#[test]
+fn a_cache_gives_nothing_to_those_without_the_password() {
+    let films = Folder::new().with("film.mp4", film(SLICE)).with("film.jpg", film(1000));
+    let origin = Origin::start(&films, 0, &["--auth", "ann:secret"]);
+    let good = "Authorization: Basic YW5uOnNlY3JldA==";
+    let bad = "Authorization: Basic YW5uOm90aGVy";
+    for (proxy, _folder) in [nginx_cache(&origin), varnish(&origin)].into_iter().flatten() {
+        let playlist = proxy.get("/playlist.m3u", &[good]);
+        let key = playlist.text().lines().find_map(|line| Some(line.split_once("?key=")?.1)).unwrap();
+        for path in ["/", "/api/videos", "/video/film.mp4", "/video/film.jpg"] {
+            assert_eq!(proxy.get(path, &[good]).status, 200, "{path}");
+            assert_eq!(proxy.get(path, &[]).status, 401, "{path}");
+            assert_eq!(proxy.get(path, &[bad]).status, 401, "{path}");
+            let opens = if path.starts_with("/video/") { 200 } else { 401 };
+            assert_eq!(proxy.get(&format!("{path}?key={key}"), &[]).status, opens, "{path}");
+            assert_eq!(proxy.get(&format!("{path}?key=other"), &[]).status, 401, "{path}");
+        }
+    }
 }
 
 #[test]
