@@ -1,8 +1,13 @@
 // The player's additions to the browser's own controls, each in a module of its own.
+// All of them, also those that others import, so that they are fetched at once.
 import './choices.js';
 import './end.js';
+import './keys.js';
+import './neighbours.js';
+import './screen.js';
 import './session.js';
 import './subtitles.js';
+import './trouble.js';
 import './ways.js';
 import { state } from './loading.js';
 import { film, handedOver } from './page.js';
