@@ -233,6 +233,8 @@ fn parse_version(version: &str) -> Result<HTTPVersion, Refusal> {
     }
 }
 
+/// Not inlined, or its 2 KiB of stack would become its caller's, and a page of memory for each stream.
+#[inline(never)]
 fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
     let mut slots = [httparse::EMPTY_HEADER; MAX_FIELDS];
     match httparse::parse_headers(bytes, &mut slots) {

@@ -107,7 +107,7 @@ fn copy(
         // If the file can't be read, the response is a 503; so that has to be known before the head is sent.
         read(file, &mut [0], range.start)?;
         out.write(text, &[], false)?;
-        text.clear();
+        *text = Vec::new();
         return out.send_file(file, range);
     }
     let size = copying.chunk_size.min(MAX_CHUNK_SIZE).min(usize::try_from(length).unwrap_or(MAX_CHUNK_SIZE));
@@ -121,7 +121,8 @@ fn copy(
         read(file, chunk, at)?;
         at += size;
         out.write(text, chunk, more || at < range.end)?;
-        text.clear();
+        // A long response needs the memory no more.
+        *text = Vec::new();
     }
     Ok(())
 }
