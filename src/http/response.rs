@@ -101,6 +101,11 @@ impl Response {
         self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// Frees the fields' memory, for a body that takes long to send.
+    pub fn forget_fields(&mut self) {
+        self.fields = Vec::new();
+    }
+
     /// Appends the head to `out`: status line, fields, `Date`, and `Connection` if it has a value.
     pub fn write_head(&self, out: &mut Vec<u8>, date: &str, connection: Option<&str>) {
         let mut line = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));

@@ -14,7 +14,7 @@ use super::Worker;
 use super::failures::Failures;
 use super::limits::{Forwarded, Limits};
 use super::poller::Deadline;
-use super::send::{Broken, Copying, StallClock, Writer, send};
+use super::send::{Broken, Copying, LONG_RESPONSE, StallClock, Writer, send};
 use super::socket::Socket;
 use crate::access_log::{Entry, without_key};
 use crate::close_reason::CloseReason;
@@ -289,15 +289,19 @@ impl Connection {
     ) -> Option<CloseReason> {
         let Exchange { mut response, line, end, mut close, connection, client, _forwarded, delay } = exchange;
         thread::sleep(delay);
+        if response.body.len() > LONG_RESPONSE {
+            self.input.shrink_to_fit();
+        }
         let running = context.site.metrics().begin(&response.body);
         let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, worker);
-        let send_response = |out: &mut _, response: &Response| {
+        let send_response = |out: &mut _, response: &mut Response| {
             let mut head = Vec::with_capacity(512);
             response.write_head(&mut head, &date::now(), connection);
+            response.forget_fields();
             let head_length = head.len() as u64;
             (send(out, head, &response.body, context.copying, close.is_some()), head_length)
         };
-        let (mut sent, mut head_length) = send_response(&mut out, &response);
+        let (mut sent, mut head_length) = send_response(&mut out, &mut response);
         if let Err(broken @ (Broken::Truncated | Broken::Unreadable(_))) = &sent {
             let request = without_key(&self.input[line.clone()]);
             let request = request.escape_ascii();
@@ -306,7 +310,7 @@ impl Connection {
             });
             if out.taken() == 0 {
                 response = Response::unreadable();
-                (sent, head_length) = send_response(&mut out, &response);
+                (sent, head_length) = send_response(&mut out, &mut response);
             }
         }
         let (taken, first_byte) = (out.taken().saturating_sub(head_length), out.first_byte);

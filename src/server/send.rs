@@ -28,7 +28,7 @@ const MAX_CHUNK_SIZE: usize = 256 * 1024;
 
 /// A response that has sent more bytes than this is a long one: its worker is detached, and yields after each further
 /// as many.
-const LONG_RESPONSE: u64 = 128 * 1024;
+pub const LONG_RESPONSE: u64 = 128 * 1024;
 
 /// The least bytes for which the system is told that they are read in sequence.
 const MIN_READ_AHEAD: u64 = 1024 * 1024;
