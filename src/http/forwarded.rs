@@ -75,19 +75,33 @@ fn hops<'b>(fields: &Fields<'b>) -> Vec<Hop<'b>> {
     (0..count).map(hop).collect()
 }
 
-/// The elements of a list field, the last one first. Of a quoted text with a comma in it both halves are elements: it
-/// was the client's, since no proxy writes one.
+/// The elements of a list field, the last one first.
 fn from_the_right<'b>(fields: &Fields<'b>, name: &str) -> Vec<&'b str> {
-    let lines = fields.all(name).map(|line| std::str::from_utf8(line).unwrap_or_default());
-    let mut elements: Vec<_> = lines.flat_map(|line| line.split(',').map(str::trim)).collect();
-    elements.reverse();
-    elements
+    let lines = fields.all(name).rev().map(|line| std::str::from_utf8(line).unwrap_or_default());
+    lines.flat_map(|line| split_from_the_right(line, b',')).map(str::trim).collect()
+}
+
+/// The parts of `text` between separators that no quoted string contains (RFC 9110 §5.6.4), the last one first. A proxy
+/// may quote a client's `Host`. A quote that a client didn't close stands left of what the proxy added.
+fn split_from_the_right(text: &str, separator: u8) -> Vec<&str> {
+    let (mut parts, mut end, mut is_quoted) = (Vec::new(), text.len(), false);
+    for (at, byte) in text.bytes().enumerate().rev() {
+        let is_escaped = || text[..at].bytes().rev().take_while(|before| *before == b'\\').count() % 2 == 1;
+        if byte == b'"' && !is_escaped() {
+            is_quoted = !is_quoted;
+        } else if byte == separator && !is_quoted {
+            parts.push(&text[at + 1..end]);
+            end = at;
+        }
+    }
+    parts.push(&text[..end]);
+    parts
 }
 
 /// An element of `Forwarded` (RFC 7239 §4).
 fn element(text: &str) -> Hop<'_> {
     let mut hop = Hop::default();
-    for (name, value) in text.split(';').filter_map(|pair| pair.split_once('=')) {
+    for (name, value) in split_from_the_right(text, b';').into_iter().filter_map(|pair| pair.split_once('=')) {
         let value = Some(value.trim().trim_matches('"'));
         match name.trim().to_ascii_lowercase().as_str() {
             "for" => hop.client = value,
@@ -142,6 +156,10 @@ mod tests {
             ("Forwarded: For=\"[2001:db8::1]:4711\" ; Proto=HTTPS", "2001:db8::1 https -"),
             ("Forwarded: for=6.6.6.6;host=evil, for=1.2.3.4;host=films, for=10.0.0.2", "1.2.3.4 http films"),
             ("Forwarded: for=\"6.6.6.6, for=1.2.3.4", "1.2.3.4 http -"),
+            ("Forwarded: for=1.2.3.4;host=\"x,for=6.6.6.6\"", "1.2.3.4 http x,for=6.6.6.6"),
+            ("Forwarded: for=1.2.3.4;host=\"x;for=6.6.6.6\";proto=https", "1.2.3.4 https x;for=6.6.6.6"),
+            ("Forwarded: for=1.2.3.4;host=\"x\\\",for=6.6.6.6,\\\"\"", "1.2.3.4 http -"),
+            ("Forwarded: for=6.6.6.6;host=\"\nForwarded: for=1.2.3.4;host=\"films\"", "1.2.3.4 http films"),
             ("Forwarded: for=6.6.6.6, for=unknown", "10.0.0.1 http -"),
             ("Forwarded: for=_hidden;proto=https", "10.0.0.1 https -"),
             ("Forwarded: for=6.6.6.6;host=evil\nX-Forwarded-For: 1.2.3.4", "1.2.3.4 http -"),

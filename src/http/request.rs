@@ -146,7 +146,7 @@ impl<'b> Fields<'b> {
     }
 
     /// The values of all lines of the field `name`.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
