@@ -11,7 +11,7 @@ use super::lock;
 const FREE: u32 = 10;
 
 /// The time between two responses to wrong passwords from one address, on whatever connections, and the longest that
-/// one of them waits.
+/// one of them waits: on more than ten connections, they come faster.
 const INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
