@@ -54,6 +54,9 @@ fn each_client_behind_a_trusted_proxy_has_the_limit_of_its_address() {
     assert!(streams.iter().all(|(status, ..)| *status == 200));
     let refused = ["7.7.7.7, 10.0.0.1", "10.0.0.1"].map(ask);
     assert!(refused.iter().all(|(status, retry, _)| (*status, *retry) == (503, true)));
+    let mut session = Session::first(server.address);
+    assert_eq!(session.request("HEAD", "/", &[("X-Forwarded-For", "10.0.0.1")]).status, 503);
+    assert_eq!(session.get("/health", &[]).status, 200, "a body after the HEAD's response would be read as this one");
     assert_eq!(ask("10.0.0.2").0, 200);
     assert!((0..4).all(|_| ask("127.0.0.1").0 == 200), "the proxy's own requests have no limit");
     streams.pop();

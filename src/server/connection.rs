@@ -18,10 +18,10 @@ use super::send::{Broken, Copying, LONG_RESPONSE, StallClock, Writer, send};
 use super::socket::Socket;
 use crate::access_log::{Entry, without_key};
 use crate::close_reason::CloseReason;
-use crate::http::HTTPVersion;
 use crate::http::date;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::{Body, Response};
+use crate::http::{HTTPVersion, Method};
 use crate::library::LastFile;
 use crate::metrics::Refused;
 use crate::routes::Site;
@@ -231,7 +231,9 @@ impl Connection {
         let forwarded = is_forwarded.then(|| limits.forward(origin.client)).flatten();
         let response = if is_forwarded && forwarded.is_none() {
             context.site.metrics().refused(Refused::Address);
-            Response::text(503, "Too many requests from this address are in progress. Try again later.").retry_soon()
+            let sentence = "Too many requests from this address are in progress. Try again later.";
+            let response = Response::text(503, sentence).retry_soon();
+            if head.method == Method::Head { response.without_body() } else { response }
         } else {
             context.site.answer_next(&head, SystemTime::now(), last_file)
         };
