@@ -227,7 +227,8 @@ impl Connection {
         let origin = limits.proxies.origin(peer.ip(), &head.fields);
         head.is_https = origin.is_https;
         head.authority = origin.authority.unwrap_or(head.authority);
-        let is_forwarded = origin.client != peer.ip().to_canonical();
+        // A proxy has no limit, nor has one behind it.
+        let is_forwarded = origin.client != peer.ip().to_canonical() && !limits.proxies.trusts(origin.client);
         let forwarded = is_forwarded.then(|| limits.forward(origin.client)).flatten();
         let response = if is_forwarded && forwarded.is_none() {
             context.site.metrics().refused(Refused::Address);
