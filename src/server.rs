@@ -84,7 +84,8 @@ impl Server {
         }
         let library = Library::open_with(&config.dir, config.links())
             .map_err(|error| StartError::Folder(config.dir.clone(), error))?;
-        let bounds = Bounds::within_descriptors(&config, open_files_limit()).ok_or(StartError::Descriptors)?;
+        let sockets = if listeners.is_empty() { config.bind.len() } else { listeners.len() };
+        let bounds = Bounds::within_descriptors(&config, sockets, open_files_limit()).ok_or(StartError::Descriptors)?;
         let listen = |ip: &IpAddr| {
             let address = SocketAddr::new(*ip, config.port);
             listener::listen(address).map_err(|error| StartError::Listen(address, error))

@@ -36,10 +36,10 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of `config`, lowered to what `descriptors` can hold: a connection needs two (its socket and its
-    /// file), one that waits or was refused needs one. `None` when not even one connection fits.
-    pub fn within_descriptors(config: &Config, descriptors: usize) -> Option<Self> {
-        let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + config.bind.len() * 2)?;
+    /// The bounds of `config`, lowered to what `descriptors` can hold beside the `listeners`: a connection needs two
+    /// (its socket and its file), one that waits or was refused needs one. `None` when not even one connection fits.
+    pub fn within_descriptors(config: &Config, listeners: usize, descriptors: usize) -> Option<Self> {
+        let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + listeners * 2)?;
         let backlog = (for_clients / 8).clamp(1, MAX_WAITING);
         let connections = config.max_connections.min(for_clients.saturating_sub(2 * backlog) / 2);
         (connections > 0).then_some(Self { connections, per_address: config.max_connections_per_ip, backlog })

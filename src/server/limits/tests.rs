@@ -30,21 +30,23 @@ const PROXY: &str = "10.1.0.1";
 fn the_bounds_fit_the_descriptors() {
     let config = Config::default();
     let rows = [
-        (20_000, Some(1024)),
-        (1024, Some(378)),
-        (64, Some(18)),
-        (40, Some(9)),
-        (24, Some(2)),
-        (22, Some(1)),
-        (20, None),
-        (18, None),
-        (3, None),
+        (1, 20_000, Some(1024)),
+        (1, 1024, Some(378)),
+        (1, 64, Some(18)),
+        (8, 64, Some(12)),
+        (24, 64, None),
+        (1, 40, Some(9)),
+        (1, 24, Some(2)),
+        (1, 22, Some(1)),
+        (1, 20, None),
+        (1, 18, None),
+        (1, 3, None),
     ];
-    for (descriptors, want) in rows {
-        let bounds = Bounds::within_descriptors(&config, descriptors);
-        assert_eq!(bounds.map(|bounds| bounds.connections), want, "{descriptors}");
+    for (listeners, descriptors, want) in rows {
+        let bounds = Bounds::within_descriptors(&config, listeners, descriptors);
+        assert_eq!(bounds.map(|bounds| bounds.connections), want, "{listeners} {descriptors}");
         if let Some(bounds) = bounds {
-            assert!(bounds.connections * 2 + bounds.backlog * 2 + RESERVED_DESCRIPTORS <= descriptors);
+            assert!(bounds.connections * 2 + bounds.backlog * 2 + RESERVED_DESCRIPTORS + listeners <= descriptors);
         }
     }
 }
