@@ -1,5 +1,4 @@
-//! `--trust-proxy` and `--route-prefix`: what reverse proxies tell is believed from them alone, and every URL stays below
-//! the prefix.
+//! `--trust-proxy`: what reverse proxies tell of their clients is believed from them alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
