@@ -53,7 +53,7 @@ build: $(BUILT)/$(MANUAL) ## build the program, its manual page and completions 
 # Only if something changed, because root, who installs, may have no cargo.
 $(BUILT)/$(MANUAL): Cargo.toml Cargo.lock examples/manual.rs $(shell find src -type f)
 	cargo build --locked --profile $(PROFILE)
-	cargo run --quiet --locked --example manual -- $(BUILT)/share
+	cargo run --locked --profile $(PROFILE) --example manual -- $(BUILT)/share
 
 install: build ## install them and the systemd units below PREFIX (/usr/local); packagers set DESTDIR
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,$(sort $(dir $(PROGRAM) $(UNITS) $(SHARED))))

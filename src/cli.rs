@@ -23,7 +23,10 @@ use crate::urls::RoutePrefix;
 /// Stream the videos in a folder over HTTP
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
-#[command(after_help = "Sockets that systemd hands over (LISTEN_FDS) replace the addresses and the port.")]
+#[command(
+    after_help = "Durations are written 500ms, 10s or 2m. Sockets that systemd hands over (LISTEN_FDS) replace --bind, \
+                        --port and --lan."
+)]
 pub struct Arguments {
     #[command(flatten)]
     config: Config,

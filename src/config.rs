@@ -42,8 +42,8 @@ pub struct Config {
     #[arg(long)]
     pub sendfile: bool,
 
-    /// Maximum number of connections; beyond it, the longest idle one is closed, or a new one waits up to 3 s before
-    /// a 503
+    /// Maximum number of connections; beyond it, a new one replaces the one idle longest, or waits up to 3 s and then
+    /// gets a 503
     #[arg(long, value_name = "N", default_value = "1024",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub max_connections: usize,
@@ -73,7 +73,7 @@ pub struct Config {
     pub follow_symlinks: bool,
 
     /// User and password that clients must send; FILMSTRIP_AUTH keeps them out of the list of processes
-    #[arg(long, value_name = "USER:PASSWORD", env = "FILMSTRIP_AUTH", hide_env = true, value_parser = SecretParser)]
+    #[arg(long, value_name = "USER:PASSWORD", env = "FILMSTRIP_AUTH", hide_env_values = true, value_parser = SecretParser)]
     pub auth: Option<Credentials>,
 
     /// Path that everything is served below, for reverse proxies, like /films
@@ -108,7 +108,7 @@ impl TypedValueParser for SecretParser {
 
     fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<Credentials, clap::Error> {
         let parsed = value.to_str().unwrap_or_default().parse();
-        let describe = |reason| format!("--auth or FILMSTRIP_AUTH: {reason}\n");
+        let describe = |reason| format!("--auth or FILMSTRIP_AUTH: {reason}");
         parsed.map_err(|reason| command.clone().error(ClapError::InvalidValue, describe(reason)))
     }
 }

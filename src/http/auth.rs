@@ -44,9 +44,9 @@ impl Credentials {
 }
 
 fn mac(credentials: &[u8]) -> [u8; KEY_BYTES] {
-    // A key of any length is valid (RFC 2104 §2).
-    let Ok(hmac) = Hmac::<Sha256>::new_from_slice(credentials) else { return [0; KEY_BYTES] };
-    let mac = hmac.chain_update(b"filmstrip").finalize().into_bytes();
+    let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
+    key[..9].copy_from_slice(b"filmstrip");
+    let mac = Hmac::<Sha256>::new(&key).chain_update(credentials).finalize().into_bytes();
     std::array::from_fn(|at| mac[at])
 }
 
@@ -90,6 +90,7 @@ mod tests {
             ("me:secret", basic("me:Secret"), false),
             ("me:secret", basic("me:secre"), false),
             ("me:secret", basic("me:secret "), false),
+            ("me:secret", basic("me:secret\0"), false),
             ("me:secret", basic("me"), false),
             ("me:secret", basic(""), false),
             ("me:secret", basic("me:secret").replace("Basic", "Bearer"), false),
@@ -110,8 +111,8 @@ mod tests {
     fn the_key_depends_on_the_credentials_alone() {
         let of = |text: &str| text.parse::<Credentials>().unwrap();
         let key = of("me:secret").key();
-        // printf filmstrip | openssl dgst -sha256 -hmac me:secret -binary | head -c 16 | basenc --base64url
-        assert_eq!(key, "Uq_ZD9WoSq9z4V6nup8ylQ");
+        // printf me:secret | openssl dgst -sha256 -hmac filmstrip -binary | head -c 16 | basenc --base64url
+        assert_eq!(key, "cBe-NKxVQSMbkqNZsaIqFg");
         assert!(of("me:secret").have_key(key.as_bytes()) && !of("me:secret2").have_key(key.as_bytes()));
         assert!(!of("me:secret").have_key(&key.as_bytes()[1..]) && !of("me:secret").have_key(b""));
     }

@@ -18,10 +18,10 @@ use super::send::{Broken, Copying, LONG_RESPONSE, StallClock, Writer, send};
 use super::socket::Socket;
 use crate::access_log::{Entry, without_key};
 use crate::close_reason::CloseReason;
+use crate::http::HTTPVersion;
 use crate::http::date;
 use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
 use crate::http::response::{Body, Response};
-use crate::http::{HTTPVersion, Method};
 use crate::library::LastFile;
 use crate::metrics::Refused;
 use crate::routes::Site;
@@ -232,9 +232,7 @@ impl Connection {
         let forwarded = is_forwarded.then(|| limits.forward(origin.client)).flatten();
         let response = if is_forwarded && forwarded.is_none() {
             context.site.metrics().refused(Refused::Address);
-            let sentence = "Too many requests from this address are in progress. Try again later.";
-            let response = Response::text(503, sentence).retry_soon();
-            if head.method == Method::Head { response.without_body() } else { response }
+            Response::text(503, "Too many requests from this address are in progress. Try again later.").retry_soon()
         } else {
             context.site.answer_next(&head, SystemTime::now(), last_file)
         };
@@ -274,9 +272,6 @@ impl Connection {
     fn final_answer(&self, response: Response, reason: CloseReason) -> Exchange {
         let start = self.input.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
         let line = first_line(&self.input, start);
-        // The response to HEAD has no body, even if it is an error.
-        let is_head = self.input[line.clone()].starts_with(b"HEAD ");
-        let response = if is_head { response.without_body() } else { response };
         let (end, client) = (self.input.len(), self.peer.ip().to_canonical());
         let (close, connection, delay) = (Some(reason), Some("close"), Duration::ZERO);
         Exchange { response, line, end, close, connection, client, _forwarded: None, delay }
@@ -292,6 +287,10 @@ impl Connection {
     ) -> Option<CloseReason> {
         let Exchange { mut response, line, end, mut close, connection, client, _forwarded, delay } = exchange;
         thread::sleep(delay);
+        // The response to HEAD has no body, even if it is an error.
+        if self.input[line.clone()].starts_with(b"HEAD ") {
+            response = response.without_body();
+        }
         if response.body.len() > LONG_RESPONSE {
             self.input.shrink_to_fit();
         }

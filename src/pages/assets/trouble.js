@@ -60,7 +60,7 @@ film.addEventListener('timeupdate', () => {
   if (isJudged || played() < 3) return;
   isJudged = true;
   if (film.videoWidth && Number(heard()) === 0) {
-    explain('No sound? This browser may be unable to decode it. Another player may:', 'hint');
+    explain('No sound? This browser may not be able to decode it. Try another player:', 'hint');
   }
 });
 byId('dismiss').addEventListener('click', () => {
