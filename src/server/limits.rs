@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::lock;
@@ -255,7 +255,10 @@ impl Backlog {
 /// that fails ends the whole program. A trial allocation would prove nothing, since glibc has memory that other threads
 /// don't get.
 pub fn memory_is_left() -> bool {
-    let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::As).current else { return true };
+    // Read once, since every new connection asks.
+    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+    let limit = LIMIT.get_or_init(|| rustix::process::getrlimit(rustix::process::Resource::As).current);
+    let Some(limit) = *limit else { return true };
     // The first number is the address space in pages (proc(5)). Where there is no such file, nothing is known.
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let pages = pages.and_then(|numbers| numbers.split(' ').next()?.parse::<u64>().ok());
