@@ -87,12 +87,15 @@ impl AcceptLoop {
         let retry = (!self.backlog.waiting.is_empty()).then(|| Instant::now() + RETRY_INTERVAL);
         let refused_until = self.refused.front().map(|(_, until)| *until);
         let deadlines = [until, retry, refused_until, self.accept_again_at, self.pool.next_tick()];
+        // For what was queued since the last time.
+        self.pool.wake();
         let mut ready = Vec::new();
         let mut accepts = self.shared.poller.wait(deadlines.into_iter().flatten().min(), &mut ready);
         for client in ready {
             self.shared.metrics().resumed();
             self.pool.submit(client);
         }
+        self.pool.wake();
         let now = Instant::now();
         self.pool.tick(now);
         while let Some(client) = self.pool.take_overdue(now, WAIT_TIMEOUT) {

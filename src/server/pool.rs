@@ -24,9 +24,6 @@ const STARVED_TICK: Duration = Duration::from_millis(50);
 /// other than a processor, and more are woken.
 const MAX_TICKS_BEHIND: usize = 4;
 
-/// Idle workers, beyond one for each processor, end after this time.
-const SURPLUS_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
-
 /// How often a worker looks for a job before it sleeps, and lets others run in between.
 const LOOKS: usize = 4;
 
@@ -94,15 +91,23 @@ impl<J: Send + 'static> Pool<J> {
         Arc::new(Self { state, wakeup, work, processors, max_threads: max_threads.max(processors), error_log })
     }
 
-    pub fn submit(self: &Arc<Self>, job: J) {
+    /// Queues a job. [`Self::wake`] has to follow, once for several.
+    pub fn submit(&self, job: J) {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if state.queue.is_empty() {
             (state.taken, state.last_tick) = (0, now);
         }
         state.queue.push_back((job, now));
-        if state.queue.len() > state.looking && state.running < self.processors {
-            self.wake_workers(state, 1);
+    }
+
+    /// Wakes or starts workers for the queued jobs, up to one for each processor.
+    pub fn wake(self: &Arc<Self>) {
+        let state = lock(&self.state);
+        let needed = state.queue.len().saturating_sub(state.looking + state.coming());
+        let number = needed.min(self.processors.saturating_sub(state.running));
+        if number > 0 {
+            self.wake_workers(state, number);
         }
     }
 
@@ -221,15 +226,12 @@ impl<J: Send + 'static> Worker<J> {
                 return Some(job);
             }
             state.stop_counting(self.counted_in.take());
-            state.idle += 1;
-            while state.woken == 0 && !state.is_closed {
-                let waited = pool.wakeup.wait_timeout(state, SURPLUS_TIMEOUT).unwrap_or_else(PoisonError::into_inner);
-                state = waited.0;
-                if waited.1.timed_out() && state.woken == 0 && state.idle > pool.processors {
-                    state.idle -= 1;
-                    return None;
-                }
+            if state.idle >= pool.processors {
+                return None;
             }
+            state.idle += 1;
+            let is_idle = |state: &mut State<J>| state.woken == 0 && !state.is_closed;
+            state = pool.wakeup.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
             if state.is_closed {
                 return None;
             }

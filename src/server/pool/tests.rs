@@ -35,6 +35,7 @@ fn pool(most: usize) -> Arc<Pool<Job>> {
 fn submit(pool: &Arc<Pool<Job>>, kind: Kind) -> (Receiver<()>, Sender<()>) {
     let ((begun, has_begun), (ends, end)) = (channel(), channel());
     pool.submit(Job { kind, begun, end });
+    pool.wake();
     (has_begun, ends)
 }
 
@@ -180,6 +181,7 @@ fn a_long_job_has_a_lower_priority_and_the_next_ones_have_not() {
     });
     for is_long in [true, false, true, false, false] {
         pool.submit(is_long);
+        pool.wake();
         let want = if is_long { (usual + 10).min(19) } else { usual };
         assert_eq!(priorities.recv_timeout(PATIENCE).unwrap(), want);
     }
