@@ -15,6 +15,8 @@ export function setupTests(bench) {
       await page.goto(`${base.replace('//', '//me:secret@')}/films/`);
       await page.getByRole('link', { name: 'Posters' }).click();
       await page.getByRole('link', { name: 'Mixed' }).click();
+      await page.getByRole('heading', { name: 'Mixed', level: 1 }).waitFor();
+      await page.locator('#search').waitFor();
       await bench.until("[...document.querySelectorAll('.listed img')].some(({ naturalWidth }) => naturalWidth)");
       await page.keyboard.press('/');
       await page.keyboard.type('episode 1');

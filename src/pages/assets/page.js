@@ -2,6 +2,7 @@
 
 export const byId = (id) => document.getElementById(id);
 export const film = byId('film');
+film.preload = 'metadata';
 
 let silence;
 export function say(text, seconds = 0) {

@@ -19,6 +19,6 @@ state.place = left(film.dataset.watch);
 // A click in the gallery plays at once.
 state.playing = handedOver('filmstrip.play') === film.dataset.watch;
 if (state.playing) sessionStorage.removeItem('filmstrip.play');
-film.preload = 'metadata';
-// If loading failed before this script ran, there is no further event.
+// If the film was loaded or failed before this script ran, there is no further event.
+if (film.readyState > 0) film.dispatchEvent(new Event('loadedmetadata'));
 if (film.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) failed();
