@@ -84,11 +84,11 @@ impl AcceptLoop {
     /// Waits until there is something to do, until `until` at the latest, and does what is due. Returns whether there
     /// is a connection to accept.
     fn wait(&mut self, until: Option<Instant>) -> bool {
+        // For what was queued since the last time.
+        self.pool.wake();
         let retry = (!self.backlog.waiting.is_empty()).then(|| Instant::now() + RETRY_INTERVAL);
         let refused_until = self.refused.front().map(|(_, until)| *until);
         let deadlines = [until, retry, refused_until, self.accept_again_at, self.pool.next_tick()];
-        // For what was queued since the last time.
-        self.pool.wake();
         let mut ready = Vec::new();
         let mut accepts = self.shared.poller.wait(deadlines.into_iter().flatten().min(), &mut ready);
         for client in ready {
