@@ -49,7 +49,7 @@ impl From<Arguments> for Config {
 /// # Errors
 /// The reason why it failed to start or to continue, as one line.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    // First, while no descriptor is another file's.
+    // First, before any other descriptor is opened.
     let listeners = handed_over()?;
     let is_activated = !listeners.is_empty();
     raise_open_files_limit();

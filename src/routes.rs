@@ -66,7 +66,8 @@ impl Site {
         self
     }
 
-    /// The same for those alone who send these credentials, except `/health`.
+    /// The same for those alone who send these credentials, or for files their key, except `/health`. Behind somebody
+    /// else's `tiny_http::Server`, wrong ones are neither slowed down nor logged.
     #[must_use]
     pub fn with_auth(mut self, auth: Option<Credentials>) -> Self {
         self.urls.key = auth.as_ref().map_or_else(String::new, |auth| format!("?key={}", auth.key()));

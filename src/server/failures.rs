@@ -15,7 +15,7 @@ const FREE: u32 = 10;
 const INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// An address that has sent no wrong password this long is forgotten.
+/// An address that has sent no wrong password for this long is forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
 /// Addresses that are remembered.
