@@ -50,17 +50,21 @@ impl Display for Entry<'_> {
     }
 }
 
-/// A request line without the value of `key` in its query, which opens every film.
+/// A request line without the value of any `key=`, which opens every film. A client may send it in a wrong place, or
+/// escape the `?` or the `=` before it.
 pub fn without_key(line: &[u8]) -> Cow<'_, [u8]> {
-    let is_key = |part: &[u8]| part.starts_with(b"?key=") || part.starts_with(b"&key=");
-    let (mut clean, mut rest) = (Vec::new(), line);
-    while let Some(at) = (0..rest.len()).find(|&at| is_key(&rest[at..])) {
-        let (before, value) = rest.split_at(at + "?key=".len());
-        clean.extend_from_slice(before);
+    let names = ["key=", "key%3D", "key%3d"];
+    let (mut clean, mut end) = (Vec::new(), 0);
+    for at in 0..line.len() {
+        let name = names.iter().find(|name| at >= end && line[at..].starts_with(name.as_bytes()));
+        let Some(name) = name else { continue };
+        let value = at + name.len();
+        clean.extend_from_slice(&line[end..value]);
         clean.extend_from_slice(b"...");
-        rest = &value[value.iter().position(|byte| b"& ".contains(byte)).unwrap_or(value.len())..];
+        let length = line[value..].iter().position(|byte| b"&;/? ".contains(byte));
+        end = length.map_or(line.len(), |length| value + length);
     }
-    if clean.is_empty() { line.into() } else { [&clean, rest].concat().into() }
+    if clean.is_empty() { line.into() } else { [&clean, &line[end..]].concat().into() }
 }
 
 #[cfg(test)]
@@ -92,7 +96,10 @@ mod tests {
             ("GET /video/a?key=secret HTTP/1.1", "GET /video/a?key=... HTTP/1.1"),
             ("GET /video/a?download&key=secret&key=other HTTP/1.1", "GET /video/a?download&key=...&key=... HTTP/1.1"),
             ("GET /video/a?key=secret", "GET /video/a?key=..."),
-            ("GET /video/key=a?monkey=b HTTP/1.1", "GET /video/key=a?monkey=b HTTP/1.1"),
+            ("GET /video/a%3Fkey=secret HTTP/1.1", "GET /video/a%3Fkey=... HTTP/1.1"),
+            ("GET /video/a%3Fkey%3Dsecret&b HTTP/1.1", "GET /video/a%3Fkey%3D...&b HTTP/1.1"),
+            ("GET /key=secret/a;key=key=secret HTTP/1.1", "GET /key=.../a;key=... HTTP/1.1"),
+            ("GET /video/key.mp4?k=1 HTTP/1.1", "GET /video/key.mp4?k=1 HTTP/1.1"),
         ] {
             assert!(line(request.as_bytes(), None).contains(&format!("\"{want}\"")), "{request}");
         }

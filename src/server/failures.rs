@@ -1,7 +1,7 @@
 //! A slow-down for addresses that keep sending wrong passwords. Right ones are never delayed.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ const FORGET: Duration = Duration::from_secs(60);
 /// Addresses that are remembered.
 const MOST: usize = 1024;
 
+/// Mask of an IPv6 network, whose addresses a single host may take at will (RFC 7421 §1).
+const NETWORK: u128 = !0 << 64;
+
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<HashMap<IpAddr, Failing>>);
 
@@ -33,8 +36,13 @@ struct Failing {
 }
 
 impl Failures {
-    /// Counts a wrong password from `client`, and says how long its response is delayed.
+    /// Counts a wrong password from `client`, and says how long its response is delayed. An IPv6 network counts as one
+    /// address: that delays nobody who has the password.
     pub fn delay(&self, client: IpAddr, now: Instant) -> Duration {
+        let client = match client {
+            IpAddr::V4(_) => client,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        };
         let mut all = lock(&self.0);
         if all.len() >= MOST && !all.contains_key(&client) {
             let longest_ago = all.iter().min_by_key(|(_, failing)| failing.last).map(|(client, _)| *client);
@@ -76,6 +84,15 @@ mod tests {
         // One who waits for each response gets ten a second.
         assert_eq!(failures.delay(address(1), now + 2 * LONGEST), INTERVAL);
         assert!(failures.delay(address(1), now + 2 * LONGEST + FORGET).is_zero());
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_are_slowed_down_together() {
+        let (failures, now) = (Failures::default(), Instant::now());
+        let of = |network: u16, host: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host).into();
+        assert!((0..FREE as u16).all(|host| failures.delay(of(1, host), now).is_zero()));
+        assert_eq!(failures.delay(of(1, 10), now), INTERVAL);
+        assert!(failures.delay(of(2, 10), now).is_zero());
     }
 
     #[test]
