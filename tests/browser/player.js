@@ -143,10 +143,8 @@ export function playerTests(bench) {
     await page.evaluate("sessionStorage.setItem('filmstrip.play', '/watch/Sample.mp4')");
     await page.addInitScript(() => {
       const { play } = HTMLMediaElement.prototype;
-      HTMLMediaElement.prototype.play = function () {
-        HTMLMediaElement.prototype.play = play;
-        return Promise.reject(new DOMException('', 'NotAllowedError'));
-      };
+      HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+      addEventListener('click', () => (HTMLMediaElement.prototype.play = play), true);
     });
     await page.reload();
     await page.getByRole('button', { name: 'Play', exact: true }).click();

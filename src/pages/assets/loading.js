@@ -13,14 +13,23 @@ export function load(place, playing) {
   film.load();
 }
 
+// Without a click on this origin, browsers refuse to play. Of one on the page before, Firefox may learn only after this
+// page's film is there.
+function play(tries = 10) {
+  film.play().catch(({ name }) => {
+    if (name !== 'NotAllowedError') return;
+    if (tries) setTimeout(play, 100, tries - 1);
+    else byId('start').hidden = false;
+  });
+}
+
 film.addEventListener('loadedmetadata', () => {
   state.ready = true;
   state.lost = false;
   say('');
   if (state.place > 0) film.currentTime = state.place;
   state.place = null;
-  // Without a click on this origin, browsers refuse to play.
-  if (state.playing) film.play().catch(({ name }) => (byId('start').hidden = name !== 'NotAllowedError'));
+  if (state.playing) play();
   state.playing = false;
 });
 
