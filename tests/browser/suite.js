@@ -11,7 +11,7 @@ import { chromium, firefox } from 'playwright-core';
 import { HOSTILE, serve } from './fixtures.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 // Chromium's messages about a connection that a test breaks.
 const BROKEN = /ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET|CONTENT_LENGTH)/;
 const PROGRAMS = {
@@ -288,8 +288,11 @@ export function suite(media, name, host, others) {
         await page.keyboard.press('k');
         await until('film.currentTime > 1');
         await page.keyboard.press('k');
-        const isCut = (line) => line.includes('(client stopped reading)');
-        assert.ok(await happens(() => server.log.some(isCut)), server.log.join('\n'));
+        // On a busy machine, Chromium reads ahead for longer than the 15 s of a pause after which it closes itself.
+        const isCut = name === 'chromium' ? /client stopped reading|connection lost/ : /client stopped reading/;
+        const before = server.log.length;
+        const after = () => server.log.slice(before);
+        assert.ok(await happens(() => after().some((line) => isCut.test(line))), server.log.join('\n'));
         const buffered = await film('film.buffered.end(film.buffered.length - 1)');
         assert.ok(buffered < 105, `the browser read ${buffered} s of 110`);
         await film('film.playbackRate = 8');
