@@ -50,13 +50,13 @@ impl Display for Entry<'_> {
     }
 }
 
-/// A request line without the value of any `key=`, which opens every film. A client may send it in a wrong place, or
-/// escape the `?` or the `=` before it.
+/// Hides the value of every `key=` in a request line, because the key opens every film. A client may send it in the
+/// wrong place, or escape the `?` or `=` before it.
 pub fn without_key(line: &[u8]) -> Cow<'_, [u8]> {
-    let names = ["key=", "key%3D", "key%3d"];
+    let lower = line.to_ascii_lowercase();
     let (mut clean, mut end) = (Vec::new(), 0);
     for at in 0..line.len() {
-        let name = names.iter().find(|name| at >= end && line[at..].starts_with(name.as_bytes()));
+        let name = ["key=", "key%3d"].into_iter().find(|name| at >= end && lower[at..].starts_with(name.as_bytes()));
         let Some(name) = name else { continue };
         let value = at + name.len();
         clean.extend_from_slice(&line[end..value]);
@@ -98,6 +98,8 @@ mod tests {
             ("GET /video/a?key=secret", "GET /video/a?key=..."),
             ("GET /video/a%3Fkey=secret HTTP/1.1", "GET /video/a%3Fkey=... HTTP/1.1"),
             ("GET /video/a%3Fkey%3Dsecret&b HTTP/1.1", "GET /video/a%3Fkey%3D...&b HTTP/1.1"),
+            ("GET /video/a?KEY=secret HTTP/1.1", "GET /video/a?KEY=... HTTP/1.1"),
+            ("GET /video/;key=secret/a/b.ts HTTP/1.1", "GET /video/;key=.../a/b.ts HTTP/1.1"),
             ("GET /key=secret/a;key=key=secret HTTP/1.1", "GET /key=.../a;key=... HTTP/1.1"),
             ("GET /video/key.mp4?k=1 HTTP/1.1", "GET /video/key.mp4?k=1 HTTP/1.1"),
         ] {

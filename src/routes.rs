@@ -17,12 +17,14 @@ mod shared;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::access_log::without_key;
 use crate::http::Method;
 use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
-use crate::http::target::Target;
+use crate::http::target::{self, Target};
+use crate::library::kind::Kind;
 use crate::library::listing::path::as_path;
 use crate::library::{LastFile, Library, OpenError};
 use crate::metrics::{self, Metrics};
@@ -138,8 +140,13 @@ impl Site {
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
-                if let Some(name) = below(b"/video/") {
+                if let Some(name) = self.name_after_key(path) {
                     self.video(name, &target, head, now, last)
+                } else if let Some(name) = below(b"/video/") {
+                    match self.has_key(&target) && Kind::of(name) == Kind::Manifest && !target.has_flag("download") {
+                        true => self.with_key_in_path(name),
+                        false => self.video(name, &target, head, now, last),
+                    }
                 } else if let Some(name) = below(b"/watch/") {
                     self.watch(name, head)
                 } else if let Some(name) = below(b"/subtitles/") {
@@ -155,7 +162,19 @@ impl Site {
     fn permits(&self, head: &Head<'_>, target: &Target<'_>, path: &[u8]) -> bool {
         let Some(auth) = &self.auth else { return true };
         let takes_key = path.starts_with(b"/video/") || path.starts_with(b"/subtitles/");
-        auth.are_in(&head.fields) || (takes_key && target.value("key").is_some_and(|key| auth.have_key(&key)))
+        auth.are_in(&head.fields) || (takes_key && self.has_key(target)) || self.name_after_key(path).is_some()
+    }
+
+    fn has_key(&self, target: &Target<'_>) -> bool {
+        let Some(auth) = &self.auth else { return false };
+        target.value("key").is_some_and(|key| auth.have_key(&key))
+    }
+
+    /// The name in `/video/;key=<key>/<name>`, if that is the key.
+    fn name_after_key<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let rest = path.strip_prefix(b"/video/;key=")?;
+        let (key, name) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
+        self.auth.as_ref()?.have_key(key).then_some(&name[1..])
     }
 
     /// `/video/<name>`: the file as it is; with `?download`, as an attachment.
@@ -174,6 +193,15 @@ impl Site {
             }
             Err(error) => self.failed(&error, name),
         }
+    }
+
+    /// Players drop the query of an HLS playlist or a DASH manifest when they resolve the URLs in it, but not a key in
+    /// its path.
+    fn with_key_in_path(&self, name: &[u8]) -> Response {
+        let Urls { prefix, key } = &self.urls;
+        let key = key.trim_start_matches('?');
+        let response = Response::text(307, "The URLs in this file are below another one.");
+        response.with("Location", format!("{prefix}/video/;{key}/{}", target::encode(name)))
     }
 
     fn failed(&self, error: &OpenError, name: &[u8]) -> Response {
@@ -198,7 +226,7 @@ impl Site {
         };
         self.complaints.pass(|missed| {
             let before = if missed > 0 { format!(" ({missed} similar warnings suppressed)") } else { String::new() };
-            log::warn!("\"{}\" {what}{before}", name.escape_ascii());
+            log::warn!("\"{}\" {what}{before}", without_key(name).escape_ascii());
         });
     }
 }

@@ -306,6 +306,17 @@ fn long_film(ffmpeg: &Path, folder: &Folder) -> u64 {
     fs::metadata(film).unwrap().len()
 }
 
+/// The same film as HLS, in a folder.
+fn stream(ffmpeg: &Path) -> Folder {
+    let folder = Folder::new().with("Stream/none", "");
+    let mut command = Command::new(ffmpeg);
+    command.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-t", "60"]);
+    command.args(["-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p"]);
+    command.args(["-hls_time", "4", "-hls_playlist_type", "vod"]).arg(folder.file("Stream/film.m3u8"));
+    assert!(command.status().unwrap().success());
+    folder
+}
+
 /// Opens the playlist in a player, without a password and with one, and checks the player's requests in the server's
 /// log.
 fn plays_the_first_entry_with_seeking(player: impl Fn() -> Command, ffmpeg: &Path) {
@@ -332,6 +343,20 @@ fn plays_the_first_entry_with_seeking(player: impl Fn() -> Command, ffmpeg: &Pat
         eventually("the player requested the part from its start position on", || read().lines().any(from_the_middle));
         assert!(!read().contains(&format!("{asked}401")), "{}", read());
     }
+
+    // With a password, the segments of HLS are requested with the key, from the one at 48 seconds on.
+    let folder = stream(ffmpeg);
+    let log = folder.file("log");
+    let mut command = Program::command();
+    command.arg(folder.path()).args(["-p", "0"]).stderr(File::create(&log).unwrap()).env("FILMSTRIP_AUTH", "me:secret");
+    let program = Program::start_command(command);
+    let playlist = format!("http://me:secret@{}/playlist.m3u", program.address);
+    let output = player().arg(playlist).stdin(Stdio::null()).output().unwrap();
+    let read = || fs::read_to_string(&log).unwrap();
+    assert!(output.status.success(), "{output:?}\n{}", read());
+    let asked = |number: u32| read().contains(&format!("/video/;key=.../Stream/film{number}.ts HTTP/1.1\" 20"));
+    eventually("the player requested the part from its start position on", || asked(12));
+    assert!(!asked(6) && !read().contains("/video/Stream/film12.ts"), "{}", read());
 }
 
 #[test]

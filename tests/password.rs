@@ -50,6 +50,7 @@ fn everything_but_health_needs_the_password_and_the_key_opens_files_alone() {
         ("/video/film.mp4", 200, 200),
         ("/video/film.jpg", 200, 200),
         ("/video/none.mp4", 404, 404),
+        ("/video/none.m3u8", 404, 307),
         ("/subtitles/film.en.vtt", 200, 200),
         ("/", 200, 401),
         ("/watch/film.mp4", 200, 401),
@@ -118,6 +119,50 @@ fn the_urls_that_are_handed_out_need_no_password_and_are_the_same_after_a_restar
 }
 
 #[test]
+fn a_player_that_has_the_key_of_a_playlist_has_it_for_the_segments() {
+    let files = ["film.m3u8", "film.mpd", "low/film.m3u8", "seg.ts", "low/\u{e9} 1.ts"];
+    let folder = files.iter().fold(Folder::new(), |folder, name| folder.with(format!("a b/{name}"), name));
+    let server = Running::with(&folder, |config| {
+        config.auth = Some(CREDENTIALS.parse().unwrap());
+        config.route_prefix = "/films".parse().unwrap();
+    });
+    let mut session = Session::first(server.address);
+    let right = basic(CREDENTIALS);
+    let api = session.get("/films/api/videos", &[("Authorization", &right)]);
+    let keyed = url(api.text(), "/films/video/a%20b/film.m3u8").to_owned();
+    let key = keyed.split_once("?key=").unwrap().1;
+    let mut get = |target: &str, fields: &[(&str, &str)]| session.get(target, fields);
+
+    let moved = get(&keyed, &[]);
+    assert_eq!(moved.status, 307);
+    let playlist = moved.field("location").unwrap().to_owned();
+    assert_eq!(playlist, format!("/films/video/;key={key}/a%20b/film.m3u8"));
+    let beside = |name: &str| playlist.replace("film.m3u8", name);
+    for name in ["film.m3u8", "film.mpd", "low/film.m3u8", "seg.ts"] {
+        let answer = get(&beside(name), &[]);
+        assert!(answer.status == 200 && answer.body == name.as_bytes(), "{name}: {}", answer.status);
+    }
+    assert_eq!(get(&beside("low/%C3%A9%201.ts"), &[("Range", "bytes=0-1")]).status, 206);
+    assert_eq!(get(&format!("/films/video/a%20b/film.mpd?key={key}"), &[]).status, 307);
+    assert_eq!(get(&beside("none.ts"), &[]).status, 404);
+    // It opens nothing else there, and no other key does.
+    let wrong = format!("x{}", &key[1..]);
+    for (target, with_password) in [
+        (beside("seg.ts").replace(key, &wrong), 404),
+        (beside("seg.ts").replace(key, ""), 404),
+        (format!("/films/video/;key={key}"), 404),
+        (format!("/films/watch/;key={key}/a%20b/film.m3u8"), 404),
+        (format!("/films/;key={key}/"), 404),
+        ("/films/video/a%20b/film.m3u8".into(), 200),
+    ] {
+        assert_eq!(get(&target, &[]).status, 401, "{target}");
+        assert_eq!(get(&target, &[("Authorization", &right)]).status, with_password, "{target}");
+    }
+    assert_eq!(get(&format!("{keyed}&download"), &[]).status, 200);
+    assert_eq!(get(&format!("/films/video/;key={key}/../../api/videos"), &[]).status, 404);
+}
+
+#[test]
 fn each_failure_is_logged_and_neither_password_nor_key_ever_is() {
     let folder = folder();
     let log = folder.file(".log");
@@ -129,9 +174,14 @@ fn each_failure_is_logged_and_neither_password_nor_key_ever_is() {
     let page = session.get("/watch/film.mp4", &[("Authorization", &basic(CREDENTIALS))]);
     let film = url(page.text(), "/video/film.mp4?").to_owned();
     let key = film.split_once("?key=").unwrap().1;
-    for target in
-        [&film, &format!("{film}&download"), &format!("/none?x=1&key={key}"), &format!("/video/a%zz?key={key}")]
-    {
+    for target in [
+        &film,
+        &format!("{film}&download"),
+        &format!("/none?x=1&key={key}"),
+        &format!("/video/a%zz?key={key}"),
+        &format!("/video/;key={key}/film.mp4"),
+        &format!("/video/a.mp4%3Fkey={key}"),
+    ] {
         session.get(target, &[]);
     }
     let mut client = Client::connect(program.address);
