@@ -51,8 +51,8 @@ export function galleryTests(bench) {
       }
     }
   };
-  // Playwright doesn't notice that Firefox took a page from its cache: its goBack and its locators wait for ever, and its
-  // waitForURL compares with the page before. So, after this, the page itself is asked.
+  // Playwright doesn't notice when Firefox restores a page from its cache: goBack and locators then wait forever, and
+  // waitForURL sees the previous URL. So the tests ask the page itself.
   const back = () => bench.page.evaluate('void setTimeout(() => history.back())');
   const found = () => bench.page.locator('#found').textContent();
   const hits = () => bench.page.locator('#hits li').evaluateAll((items) =>

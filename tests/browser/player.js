@@ -151,6 +151,21 @@ export function playerTests(bench) {
     await until("!film.paused && document.getElementById('start').hidden");
   });
 
+  test('a click in the gallery plays, though the browser reports it late', async () => {
+    const { page } = bench;
+    await page.addInitScript(() => {
+      const { play } = HTMLMediaElement.prototype;
+      let refused = 0;
+      HTMLMediaElement.prototype.play = function () {
+        return ++refused > 3 ? play.call(this) : Promise.reject(new DOMException('', 'NotAllowedError'));
+      };
+    });
+    await open('/');
+    await page.getByRole('link', { name: /Sample/ }).click();
+    await until('!film.paused && film.currentTime > 0.2');
+    assert.equal(await page.locator('#start').isHidden(), true);
+  });
+
   test('a film whose sound the browser can\'t decode gets a hint that can be dismissed', async () => {
     const { page } = bench;
     for (const end of ['mp4', 'mkv']) {

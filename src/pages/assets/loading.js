@@ -13,15 +13,18 @@ export function load(place, playing) {
   film.load();
 }
 
-// Without a click on this origin, browsers refuse to play. Of one on the page before, Firefox may learn only after this
-// page's film is there.
-function play(tries = 10) {
+// Browsers refuse to play before a click on this origin. Firefox may report a click on the previous page only after
+// this page's film has loaded.
+const TRIES = 50;
+let retry;
+function play(tried = 0) {
   film.play().catch(({ name }) => {
     if (name !== 'NotAllowedError') return;
-    if (tries) setTimeout(play, 100, tries - 1);
-    else byId('start').hidden = false;
+    byId('start').hidden = tried < 5;
+    if (tried < TRIES) retry = setTimeout(play, 100, tried + 1);
   });
 }
+for (const sign of ['play', 'pause', 'emptied']) film.addEventListener(sign, () => clearTimeout(retry));
 
 film.addEventListener('loadedmetadata', () => {
   state.ready = true;
