@@ -21,7 +21,7 @@ const FORGET: Duration = Duration::from_secs(60);
 /// Addresses that are remembered.
 const MOST: usize = 1024;
 
-/// Mask of an IPv6 network, whose addresses a single host may take at will (RFC 7421 §1).
+/// The mask of an IPv6 network of 64 bits. One host can use any address in it (RFC 7421 §1).
 const NETWORK: u128 = !0 << 64;
 
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ struct Failing {
 
 impl Failures {
     /// Counts a wrong password from `client`, and says how long its response is delayed. An IPv6 network counts as one
-    /// address: that delays nobody who has the password.
+    /// address. This delays nobody who has the password.
     pub fn delay(&self, client: IpAddr, now: Instant) -> Duration {
         let client = match client {
             IpAddr::V4(_) => client,
