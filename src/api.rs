@@ -34,11 +34,10 @@ struct Subtitle {
 
 impl<'v> Entry<'v> {
     fn of(video: &'v Video, urls: &Urls) -> Self {
-        let Urls { prefix, key } = urls;
-        let path = target::encode(&video.name);
+        let (prefix, path) = (&urls.prefix, target::encode(&video.name));
         Self {
             name: String::from_utf8_lossy(&video.name),
-            url: format!("{prefix}/video/{path}{key}"),
+            url: urls.film(&video.name),
             watch: format!("{prefix}/watch/{path}"),
             size: video.size,
             modified: date::rfc3339(video.modified),

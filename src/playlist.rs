@@ -35,7 +35,7 @@ pub fn m3u(origin: &str, urls: &Urls, videos: &[Video], note: &str) -> String {
             let urls: Vec<_> = video.subtitles.iter().map(url).collect();
             let _ = writeln!(out, "#EXTVLCOPT:input-slave={}", urls.join("#"));
         }
-        let _ = writeln!(out, "{origin}{prefix}/video/{}{key}", target::encode(&video.name));
+        let _ = writeln!(out, "{origin}{}", urls.film(&video.name));
     }
     out
 }

@@ -23,8 +23,7 @@ use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
-use crate::http::target::{self, Target};
-use crate::library::kind::Kind;
+use crate::http::target::Target;
 use crate::library::listing::path::as_path;
 use crate::library::{LastFile, Library, OpenError};
 use crate::metrics::{self, Metrics};
@@ -140,13 +139,8 @@ impl Site {
             b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
-                if let Some(name) = self.name_after_key(path) {
+                if let Some(name) = self.name_after_key(path).or(below(b"/video/")) {
                     self.video(name, &target, head, now, last)
-                } else if let Some(name) = below(b"/video/") {
-                    match self.has_key(&target) && Kind::of(name) == Kind::Manifest && !target.has_flag("download") {
-                        true => self.with_key_in_path(name),
-                        false => self.video(name, &target, head, now, last),
-                    }
                 } else if let Some(name) = below(b"/watch/") {
                     self.watch(name, head)
                 } else if let Some(name) = below(b"/subtitles/") {
@@ -162,15 +156,12 @@ impl Site {
     fn permits(&self, head: &Head<'_>, target: &Target<'_>, path: &[u8]) -> bool {
         let Some(auth) = &self.auth else { return true };
         let takes_key = path.starts_with(b"/video/") || path.starts_with(b"/subtitles/");
-        auth.are_in(&head.fields) || (takes_key && self.has_key(target)) || self.name_after_key(path).is_some()
+        auth.are_in(&head.fields)
+            || (takes_key && target.value("key").is_some_and(|key| auth.have_key(&key)))
+            || self.name_after_key(path).is_some()
     }
 
-    fn has_key(&self, target: &Target<'_>) -> bool {
-        let Some(auth) = &self.auth else { return false };
-        target.value("key").is_some_and(|key| auth.have_key(&key))
-    }
-
-    /// The name in `/video/;key=<key>/<name>`, if that is the key.
+    /// The name in `/video/;key=<key>/<name>`, if that is the key. [`Urls::film`] has the reason.
     fn name_after_key<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let rest = path.strip_prefix(b"/video/;key=")?;
         let (key, name) = rest.split_at(rest.iter().position(|byte| *byte == b'/')?);
@@ -193,15 +184,6 @@ impl Site {
             }
             Err(error) => self.failed(&error, name),
         }
-    }
-
-    /// Players drop the query of an HLS playlist or a DASH manifest when they resolve the URLs in it, but not a key in
-    /// its path.
-    fn with_key_in_path(&self, name: &[u8]) -> Response {
-        let Urls { prefix, key } = &self.urls;
-        let key = key.trim_start_matches('?');
-        let response = Response::text(307, "The URLs in this file are below another one.");
-        response.with("Location", format!("{prefix}/video/;{key}/{}", target::encode(name)))
     }
 
     fn failed(&self, error: &OpenError, name: &[u8]) -> Response {

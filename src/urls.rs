@@ -4,6 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::http::target;
+use crate::library::kind::Kind;
+
 /// What the site's URLs begin with, and what those of files end with. Both are safe in HTML, JSON and playlists.
 #[derive(Debug, Clone, Default)]
 pub struct Urls {
@@ -18,6 +21,17 @@ impl Urls {
     /// below it.
     pub fn below<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         path.strip_prefix(self.prefix.0.as_bytes()).filter(|rest| matches!(rest, [] | [b'/', ..]))
+    }
+
+    /// The URL of the film `name`. The segments of HLS and DASH need the key too, and players resolve their URLs
+    /// without the query of the playlist or manifest. So the key is in its path.
+    pub fn film(&self, name: &[u8]) -> String {
+        let Self { prefix, key } = self;
+        let path = target::encode(name);
+        match key.strip_prefix('?') {
+            Some(key) if Kind::of(name) == Kind::Manifest => format!("{prefix}/video/;{key}/{path}"),
+            _ => format!("{prefix}/video/{path}{key}"),
+        }
     }
 
     /// The URL of a file's download, after its path.
@@ -82,6 +96,19 @@ mod tests {
         ];
         for (text, want) in rows {
             assert_eq!(text.parse::<RoutePrefix>().ok().map(|prefix| prefix.0).as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_segments_is_in_the_path() {
+        let keyed = Urls { prefix: "/films".parse().unwrap(), key: "?key=K".into() };
+        for (urls, name, want) in [
+            (&keyed, "a b/f.mp4", "/films/video/a%20b/f.mp4?key=K"),
+            (&keyed, "a b/f.M3U8", "/films/video/;key=K/a%20b/f.M3U8"),
+            (&keyed, "f.mpd", "/films/video/;key=K/f.mpd"),
+            (&Urls::default(), "f.mpd", "/video/f.mpd"),
+        ] {
+            assert_eq!(urls.film(name.as_bytes()), want);
         }
     }
 
