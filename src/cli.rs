@@ -143,9 +143,10 @@ fn stop_on_signals(handle: Handle) -> io::Result<()> {
     std::thread::Builder::new().name("signals".into()).stack_size(64 * 1024).spawn(move || {
         let mut arrivals = signals.forever();
         if arrivals.next().is_some() {
+            // Before the stop, or its own line could come first.
+            log::info!("stopping; waiting for running streams, a second signal stops them");
             handle.stop();
             notify::send("STOPPING=1");
-            log::info!("stopping; waiting for running streams, a second signal stops them");
         }
         if arrivals.next().is_some() {
             handle.stop_now();

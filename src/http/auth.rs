@@ -65,7 +65,7 @@ impl FromStr for Credentials {
             Some((user, password)) if !user.is_empty() && !password.is_empty() && !text.contains(char::is_control) => {
                 Ok(Self { mac: mac(text.as_bytes()) })
             }
-            _ => Err("expected USER:PASSWORD, a user and a password with a colon between them"),
+            _ => Err("expected USER:PASSWORD, with a colon between them and neither of them empty"),
         }
     }
 }

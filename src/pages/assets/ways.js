@@ -1,5 +1,5 @@
 // The ways to other players: the film's URL on the clipboard, and VLC on a phone.
-import { eachFilm } from './page.js';
+import { byId, eachFilm } from './page.js';
 
 document.addEventListener('click', async ({ target }) => {
   if (!target.matches('.copy')) return;
@@ -29,6 +29,7 @@ export function vlcLink({ href, host, pathname, protocol, search }, agent, finge
 }
 
 eachFilm(() => {
+  byId('elsewhere').hidePopover?.();
   for (const link of document.querySelectorAll('a.vlc')) {
     const address = new URL(link.parentElement.querySelector('.copy').dataset.address, location.href);
     const direct = vlcLink(address, navigator.userAgent, navigator.maxTouchPoints);
