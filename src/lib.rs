@@ -35,6 +35,7 @@ pub mod http;
 mod lan;
 #[doc(hidden)]
 pub mod library;
+mod log_limit;
 #[doc(hidden)]
 pub mod logging;
 mod memory;
