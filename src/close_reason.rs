@@ -24,7 +24,9 @@ pub enum CloseReason {
     Drained,
     /// The drain timeout ended, or the server stopped at once, before the response had ended.
     Aborted,
-    /// The system couldn't watch the socket, or gave no thread for the request.
+    /// It was answered 503 instead of being admitted.
+    Refused,
+    /// The system couldn't watch the socket.
     NoResources,
     Panicked,
 }
@@ -32,7 +34,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// Every reason, in order, with its label in the metrics and its sentence in the log. There is no sentence if the
     /// client closed the connection or asked for that.
-    const ALL: [(Self, &'static str, Option<&'static str>); 16] = [
+    const ALL: [(Self, &'static str, Option<&'static str>); 17] = [
         (Self::ClientClosed, "client_closed", None),
         (Self::ClientRequested, "client_requested", None),
         (Self::IdleTimeout, "idle_timeout", Some("idle timeout")),
@@ -47,6 +49,7 @@ impl CloseReason {
         (Self::Evicted, "evicted", Some("closed to make room for a new connection")),
         (Self::Drained, "drained", Some("the server is stopping")),
         (Self::Aborted, "aborted", Some("the server stopped")),
+        (Self::Refused, "refused", Some("refused")),
         (Self::NoResources, "no_resources", Some("out of system resources")),
         (Self::Panicked, "panicked", Some("internal error")),
     ];

@@ -6,15 +6,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use tiny_http::{HTTPVersion, Request};
+use tiny_http::{HTTPVersion, Method, Request};
 
-use crate::http::date;
 use crate::http::request::{Fields, Head, is_authority, split_target};
-use crate::http::response::Response;
 use crate::routes::Site;
-use crate::server::send::{Broken, Copying, Output, send};
+use crate::server::send::{CopyMode, Envelope, Output, SendError, deliver};
 
-const COPYING: Copying = Copying { chunk_size: 4096, sendfile: false };
+const COPY_MODE: CopyMode = CopyMode { chunk_size: 4096, sendfile: false };
 
 impl Site {
     /// Answers `request` from this site.
@@ -32,29 +30,28 @@ impl Site {
     /// }
     /// ```
     pub fn respond(&self, request: Request) -> io::Result<()> {
-        let now = SystemTime::now();
-        let mut response = self.answer(&head_of(&request), now);
-        let connection = (*request.http_version() < HTTPVersion(1, 1)).then_some("close");
+        let mut response = self.answer(&head_of(&request), SystemTime::now());
+        let envelope = Envelope {
+            connection: (*request.http_version() < HTTPVersion(1, 1)).then_some("close"),
+            is_for_head: *request.method() == Method::Head,
+            closes: false,
+        };
         let mut out = ToWriter { writer: request.into_writer(), has_begun: false };
         let running = self.metrics().begin(&response.body);
-        let mut sent = out.send(&response, connection);
-        if matches!(sent, Err(Broken::Truncated | Broken::Unreadable(_))) && !out.has_begun {
-            response = Response::unreadable();
-            sent = out.send(&response, connection);
-        }
+        let delivery = deliver(&mut out, &mut response, envelope, COPY_MODE);
         drop(running);
         // What went out before it failed isn't known here.
-        self.metrics().end(response.status.0, if sent.is_ok() { response.body.len() } else { 0 }, None);
-        match sent {
-            Ok(()) => out.writer.flush(),
-            Err(Broken::Lost(error)) => Err(error),
-            Err(broken) => {
-                std::mem::forget(out.writer);
-                Err(match broken {
-                    Broken::Unreadable(error) => error,
-                    _ => io::ErrorKind::UnexpectedEof.into(),
-                })
+        let sent = if delivery.is_whole { response.body.len() } else { 0 };
+        self.metrics().end(response.status.0, sent, None);
+        match delivery.error {
+            Some(error) if !delivery.is_whole => {
+                let is_lost = matches!(error, SendError::Lost(_));
+                if !is_lost {
+                    std::mem::forget(out.writer);
+                }
+                Err(error.into())
             }
+            _ => out.writer.flush(),
         }
     }
 }
@@ -65,23 +62,19 @@ struct ToWriter<W> {
     has_begun: bool,
 }
 
-impl<W: Write> ToWriter<W> {
-    fn send(&mut self, response: &Response, connection: Option<&str>) -> Result<(), Broken> {
-        let mut head = Vec::new();
-        response.write_head(&mut head, &date::now(), connection);
-        send(self, head, &response.body, COPYING, false)
-    }
-}
-
 impl<W: Write> Output for ToWriter<W> {
-    fn write(&mut self, text: &[u8], chunk: &[u8], _: bool) -> Result<(), Broken> {
+    fn write(&mut self, text: &[u8], chunk: &[u8], _: bool) -> Result<(), SendError> {
         self.has_begun = true;
-        self.writer.write_all(text).and_then(|()| self.writer.write_all(chunk)).map_err(Broken::Lost)
+        self.writer.write_all(text).and_then(|()| self.writer.write_all(chunk)).map_err(SendError::Lost)
     }
 
-    /// Never called: see [`COPYING`].
-    fn send_file(&mut self, _: &File, _: Range<u64>) -> Result<(), Broken> {
-        Err(Broken::Unreadable(io::ErrorKind::Unsupported.into()))
+    /// Never called: see [`COPY_MODE`].
+    fn send_file(&mut self, _: &File, _: Range<u64>) -> Result<(), SendError> {
+        Err(SendError::Unreadable(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 }
 

@@ -48,6 +48,7 @@ mod routes;
 mod server;
 #[doc(hidden)]
 pub mod subtitles;
+mod sync;
 mod throttle;
 mod urls;
 

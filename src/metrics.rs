@@ -22,22 +22,18 @@ const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5,
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     Address,
-    BacklogFull,
     TimedOut,
     NoResources,
-    Stopping,
 }
 
 impl Refused {
-    const LABELS: [&'static str; 5] = ["address_limit", "backlog_full", "timed_out", "no_resources", "stopping"];
+    const LABELS: [&'static str; 3] = ["address_limit", "timed_out", "no_resources"];
 
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Address => "its address has --max-connections-per-ip connections open",
-            Self::BacklogFull => "--max-connections are open, and too many wait for one to close",
             Self::TimedOut => "--max-connections are open, and none closed in time",
-            Self::NoResources => "no memory or no thread is left",
-            Self::Stopping => "the server is stopping",
+            Self::NoResources => "no thread can be started for it",
         }
     }
 }
@@ -51,7 +47,6 @@ pub struct Metrics {
     closed: [AtomicU64; CloseReason::COUNT],
     open: AtomicU64,
     idle: AtomicU64,
-    waiting: AtomicU64,
     /// Not cumulative, unlike what Prometheus reads; the last bucket has no upper bound.
     first_byte: [AtomicU64; BUCKETS.len() + 1],
     first_byte_nanoseconds: AtomicU64,
@@ -97,26 +92,15 @@ impl Metrics {
         count(&self.refused, why as usize);
     }
 
-    pub fn opened(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub fn closed(&self, why: CloseReason) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
         count(&self.closed, why as usize);
     }
 
-    /// A connection is parked: it is idle, its head is incomplete, or it is in a lingering close.
-    pub fn parked(&self) {
-        self.idle.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn resumed(&self) {
-        self.idle.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub fn waiting(&self, connections: usize) {
-        self.waiting.store(connections as u64, Ordering::Relaxed);
+    /// The connections that are open, and how many of them are parked: idle, with an incomplete head, or in a lingering
+    /// close.
+    pub fn set_connections(&self, open: usize, idle: usize) {
+        self.open.store(open as u64, Ordering::Relaxed);
+        self.idle.store(idle.min(open) as u64, Ordering::Relaxed);
     }
 
     pub fn text(&self) -> String {
@@ -127,12 +111,12 @@ impl Metrics {
             names.iter().zip(numbers).map(sample).collect::<Vec<_>>()
         };
         let mut text = Text(String::new());
-        let (open, idle, waiting) = (value(&self.open), value(&self.idle), value(&self.waiting));
-        // With somebody else's tiny_http::Server, connections aren't counted.
-        if open + waiting > 0 {
-            let states = labelled("state", &["busy", "idle", "waiting"], &[open.saturating_sub(idle), idle, waiting]);
-            let help = "Connections by state: busy (a worker has it), idle (its client is to send something), \
-                        waiting (for a place).";
+        let open = value(&self.open);
+        let idle = value(&self.idle);
+        // Behind an embedder's tiny_http::Server, connections aren't counted.
+        if open > 0 {
+            let states = labelled("state", &["busy", "idle"], &[open.saturating_sub(idle), idle]);
+            let help = "Connections by state: busy (a worker has it), idle (its client is to send something).";
             text.family("connections", "gauge", help, states);
         }
         let requests = labelled("class", &CLASSES, &self.requests.each_ref().map(value));
@@ -184,8 +168,9 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_own_label() {
-        let last = Refused::Stopping;
-        assert_eq!((Refused::LABELS.len(), Refused::LABELS[last as usize]), (last as usize + 1, "stopping"));
+        let last = Refused::NoResources;
+        assert_eq!(Refused::LABELS.len(), last as usize + 1);
+        assert_eq!(Refused::LABELS[last as usize], "no_resources");
     }
 
     #[test]
@@ -197,9 +182,8 @@ mod tests {
             metrics.end(status, sent, milliseconds.map(Duration::from_millis));
         }
         metrics.refused(Refused::TimedOut);
-        (0..3).for_each(|_| metrics.opened());
         metrics.closed(CloseReason::Stalled);
-        metrics.parked();
+        metrics.set_connections(2, 1);
         let text = metrics.text();
         for line in [
             "filmstrip_requests_total{class=\"2xx\"} 2",

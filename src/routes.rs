@@ -6,9 +6,8 @@
 //! 2. decodes the target's path,
 //! 3. refuses clients without the password, if one is needed,
 //! 4. finds the route by the path's first component, or answers 404,
-//! 5. lets the route plan the response to a GET,
-//! 6. drops the body for HEAD,
-//! 7. adds the CORS fields if they are configured.
+//! 5. lets the route plan the response to a GET (that to a HEAD is the same, and is sent without its body),
+//! 6. adds the CORS fields if they are configured.
 
 mod around;
 mod pages;
@@ -25,7 +24,7 @@ use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
 use crate::library::listing::path::as_path;
-use crate::library::{LastFile, Library, OpenError};
+use crate::library::{Library, OpenError};
 use crate::metrics::{self, Metrics};
 use crate::pages::assets;
 use crate::representation;
@@ -91,14 +90,8 @@ impl Site {
     /// The response to a request made at `now`. It may hold an open file; only subtitles, and the playlists in a
     /// listed folder, are read here.
     pub fn answer(&self, head: &Head<'_>, now: SystemTime) -> Response {
-        self.answer_next(head, now, &mut LastFile::default())
-    }
-
-    /// The same for a client whose last file is `last`.
-    pub(crate) fn answer_next(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
         let response = match head.method {
-            Method::Get => self.get(head, now, last),
-            Method::Head => self.get(head, now, last).without_body(),
+            Method::Get | Method::Head => self.get(head, now),
             Method::Options => Response::bodiless(204).with("Allow", ALLOW),
             Method::NonStandard(_) => Response::text(501, "Unknown method."),
             _ => Response::text(405, "Only GET, HEAD and OPTIONS are allowed.").with("Allow", ALLOW),
@@ -109,7 +102,7 @@ impl Site {
         }
     }
 
-    fn get(&self, head: &Head<'_>, now: SystemTime, last: &mut LastFile) -> Response {
+    fn get(&self, head: &Head<'_>, now: SystemTime) -> Response {
         let Some(target) = Target::parse(head.target) else {
             return Response::text(400, "The URL has a % without two hexadecimal digits after it.");
         };
@@ -121,10 +114,6 @@ impl Site {
         let Some(path) = below else {
             return Response::text(404, format!("Everything on this server is below {}/.", self.urls.prefix));
         };
-        if !path.starts_with(b"/video/") {
-            // The client is probably done with its file, and closing a deleted one frees its space.
-            *last = LastFile::default();
-        }
         match path {
             b"/" => self.gallery(&target.value("path").unwrap_or_default(), head),
             b"/health" => made("text/plain; charset=utf-8", *b"ok"),
@@ -140,7 +129,7 @@ impl Site {
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = self.name_after_key(path).or(below(b"/video/")) {
-                    self.video(name, &target, head, now, last)
+                    self.video(name, &target, head, now)
                 } else if let Some(name) = below(b"/watch/") {
                     self.watch(name, head)
                 } else if let Some(name) = below(b"/subtitles/") {
@@ -169,15 +158,8 @@ impl Site {
     }
 
     /// `/video/<name>`: the file as it is; with `?download`, as an attachment.
-    fn video(
-        &self,
-        name: &[u8],
-        target: &Target<'_>,
-        head: &Head<'_>,
-        now: SystemTime,
-        last: &mut LastFile,
-    ) -> Response {
-        match self.library.open_next(name, last) {
+    fn video(&self, name: &[u8], target: &Target<'_>, head: &Head<'_>, now: SystemTime) -> Response {
+        match self.library.open_file(name) {
             Ok(open) => {
                 let as_download = target.has_flag("download");
                 representation::respond(open, as_path(name), head, as_download, now)

@@ -15,9 +15,9 @@ pub const MAX_FIELDS: usize = 64;
 /// Blank lines skipped before a request line. §2.2 asks for one: old clients sent it after a body.
 const MAX_BLANK_LINES: usize = 4;
 
-/// Why a head is refused.
+/// Why a head is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum HeadError {
     RequestLineTooLong,
     FieldLineTooLong,
     HeadTooLong,
@@ -38,7 +38,7 @@ pub enum Refusal {
     UnknownTransferCoding,
 }
 
-impl Refusal {
+impl HeadError {
     /// The status code and the text of the response.
     pub fn response(self) -> (u16, &'static str) {
         match self {
@@ -79,30 +79,30 @@ pub struct HeadScan {
 impl HeadScan {
     /// Scans the bytes added to `buffer` since the last call. Returns the range of a complete head, with its blank
     /// line; the next request follows it. It may be refused before it is complete.
-    pub fn advance(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, Refusal> {
+    pub fn advance(&mut self, buffer: &[u8]) -> Result<Option<std::ops::Range<usize>>, HeadError> {
         if buffer.first() == Some(&0x16) {
-            return Err(Refusal::TlsHello);
+            return Err(HeadError::TlsHello);
         }
         while let Some(length) = buffer[self.at..].iter().position(|&b| b == b'\n') {
             let end = self.at + length + 1;
             self.check_line_length(end)?;
             let blank = check_line_end(&buffer[self.line..end])?;
             match self.start {
-                None if blank && self.lines == MAX_BLANK_LINES => return Err(Refusal::TooManyBlankLines),
+                None if blank && self.lines == MAX_BLANK_LINES => return Err(HeadError::TooManyBlankLines),
                 None if blank => {}
                 None => {
                     self.start = Some(self.line);
                     self.lines = 0;
                 }
                 Some(start) if blank => return Ok(Some(start..end)),
-                Some(_) if self.lines > MAX_FIELDS => return Err(Refusal::TooManyFields),
+                Some(_) if self.lines > MAX_FIELDS => return Err(HeadError::TooManyFields),
                 Some(_) => {}
             }
             self.lines += 1;
             self.at = end;
             self.line = end;
             if end > MAX_HEAD {
-                return Err(Refusal::HeadTooLong);
+                return Err(HeadError::HeadTooLong);
             }
         }
         if let Some(start) = self.start
@@ -114,23 +114,23 @@ impl HeadScan {
         }
         self.at = buffer.len();
         self.check_line_length(self.at)?;
-        if self.at > MAX_HEAD { Err(Refusal::HeadTooLong) } else { Ok(None) }
+        if self.at > MAX_HEAD { Err(HeadError::HeadTooLong) } else { Ok(None) }
     }
 
-    fn check_line_length(&self, end: usize) -> Result<(), Refusal> {
+    fn check_line_length(&self, end: usize) -> Result<(), HeadError> {
         match self.start {
             _ if end - self.line <= MAX_LINE => Ok(()),
-            None => Err(Refusal::RequestLineTooLong),
-            Some(_) => Err(Refusal::FieldLineTooLong),
+            None => Err(HeadError::RequestLineTooLong),
+            Some(_) => Err(HeadError::FieldLineTooLong),
         }
     }
 }
 
 /// Whether a line is blank. Refuses an LF without CR, and a CR elsewhere.
-fn check_line_end(line: &[u8]) -> Result<bool, Refusal> {
-    let Some(content) = line.strip_suffix(b"\r\n") else { return Err(Refusal::BareLineFeed) };
+fn check_line_end(line: &[u8]) -> Result<bool, HeadError> {
+    let Some(content) = line.strip_suffix(b"\r\n") else { return Err(HeadError::BareLineFeed) };
     if content.contains(&b'\r') {
-        return Err(Refusal::BareCarriageReturn);
+        return Err(HeadError::BareCarriageReturn);
     }
     Ok(content.is_empty())
 }
@@ -188,8 +188,8 @@ pub struct Head<'b> {
 impl<'b> Head<'b> {
     /// Parses a complete head, from request line to blank line, as found by [`HeadScan`]. If it is refused, the
     /// connection can't be used for another request.
-    pub fn parse(bytes: &'b [u8]) -> Result<Self, Refusal> {
-        let line_end = bytes.iter().position(|&b| b == b'\n').ok_or(Refusal::MalformedRequestLine)? + 1;
+    pub fn parse(bytes: &'b [u8]) -> Result<Self, HeadError> {
+        let line_end = bytes.iter().position(|&b| b == b'\n').ok_or(HeadError::MalformedRequestLine)? + 1;
         let (method, target, version) = parse_request_line(&bytes[..line_end])?;
         let fields = parse_fields(&bytes[line_end..])?;
         let (authority, target) = split_target(&method, target)?;
@@ -205,49 +205,49 @@ impl<'b> Head<'b> {
     }
 }
 
-fn parse_request_line(bytes: &[u8]) -> Result<(Method, &str, HTTPVersion), Refusal> {
+fn parse_request_line(bytes: &[u8]) -> Result<(Method, &str, HTTPVersion), HeadError> {
     let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let line = std::str::from_utf8(line).map_err(|_| Refusal::MalformedRequestLine)?;
+    let line = std::str::from_utf8(line).map_err(|_| HeadError::MalformedRequestLine)?;
     let mut words = line.trim_end_matches('\r').split(' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
-        return Err(Refusal::MalformedRequestLine);
+        return Err(HeadError::MalformedRequestLine);
     };
     let version = parse_version(version)?;
     if target.is_empty() || target.chars().any(|c| c.is_control()) {
-        return Err(Refusal::MalformedTarget);
+        return Err(HeadError::MalformedTarget);
     }
     // RFC 9110 §9.1: a token (§5.6.2), case-sensitive.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let method = Some(method).filter(|token| !token.is_empty() && token.bytes().all(is_token));
-    let method = method.and_then(|token| token.parse().ok()).ok_or(Refusal::MalformedRequestLine)?;
+    let method = method.and_then(|token| token.parse().ok()).ok_or(HeadError::MalformedRequestLine)?;
     Ok((method, target, version))
 }
 
 /// §2.3: `HTTP/` and two digits.
-fn parse_version(version: &str) -> Result<HTTPVersion, Refusal> {
+fn parse_version(version: &str) -> Result<HTTPVersion, HeadError> {
     match version.strip_prefix("HTTP/").map(str::as_bytes) {
         Some([b'1', b'.', minor @ b'0'..=b'9']) => Ok(HTTPVersion(1, minor - b'0')),
-        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Refusal::UnsupportedVersion),
-        _ => Err(Refusal::MalformedRequestLine),
+        Some([b'0'..=b'9', b'.', b'0'..=b'9']) => Err(HeadError::UnsupportedVersion),
+        _ => Err(HeadError::MalformedRequestLine),
     }
 }
 
 /// Not inlined, or its 2 KiB of stack would become its caller's, and a page of memory for each stream.
 #[inline(never)]
-fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, Refusal> {
+fn parse_fields(bytes: &[u8]) -> Result<Fields<'_>, HeadError> {
     let mut slots = [httparse::EMPTY_HEADER; MAX_FIELDS];
     match httparse::parse_headers(bytes, &mut slots) {
         Ok(httparse::Status::Complete((_, fields))) => Ok(Fields(fields.to_vec())),
-        Err(httparse::Error::TooManyHeaders) => Err(Refusal::TooManyFields),
-        Ok(httparse::Status::Partial) | Err(_) => Err(Refusal::MalformedField),
+        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyFields),
+        Ok(httparse::Status::Partial) | Err(_) => Err(HeadError::MalformedField),
     }
 }
 
 /// §3.2: the target's authority, if any, and the path with its query.
-pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), Refusal> {
+pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Option<&'b str>, &'b str), HeadError> {
     if target.contains('#') {
-        return Err(Refusal::MalformedTarget);
+        return Err(HeadError::MalformedTarget);
     }
     if target.starts_with('/') || (target == "*" && *method == Method::Options) {
         return Ok((None, target));
@@ -256,10 +256,10 @@ pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Opti
         return Ok((Some(target), target));
     }
     let scheme = target.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
-    let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(Refusal::MalformedTarget)?;
+    let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(HeadError::MalformedTarget)?;
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if authority.is_empty() || !is_authority(authority) {
-        return Err(Refusal::MalformedTarget);
+        return Err(HeadError::MalformedTarget);
     }
     let path = match path {
         "" if *method == Method::Options => "*",
@@ -271,15 +271,15 @@ pub(crate) fn split_target<'b>(method: &Method, target: &'b str) -> Result<(Opti
 }
 
 /// §3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0; it may be empty.
-fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str, Refusal> {
+fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str, HeadError> {
     let mut hosts = fields.all("host");
     match (hosts.next(), hosts.next()) {
-        (None, _) if *version >= HTTPVersion(1, 1) => Err(Refusal::MissingHost),
+        (None, _) if *version >= HTTPVersion(1, 1) => Err(HeadError::MissingHost),
         (None, _) => Ok(""),
         (Some(host), None) => {
-            std::str::from_utf8(host).ok().filter(|host| is_authority(host)).ok_or(Refusal::MalformedHost)
+            std::str::from_utf8(host).ok().filter(|host| is_authority(host)).ok_or(HeadError::MalformedHost)
         }
-        (Some(_), Some(_)) => Err(Refusal::MalformedHost),
+        (Some(_), Some(_)) => Err(HeadError::MalformedHost),
     }
 }
 
@@ -299,23 +299,23 @@ pub(crate) fn is_authority(text: &str) -> bool {
 }
 
 /// §6.1 to §6.3: whether a body follows. Ambiguous framing is refused.
-fn declares_body(fields: &Fields<'_>, version: &HTTPVersion) -> Result<bool, Refusal> {
+fn declares_body(fields: &Fields<'_>, version: &HTTPVersion) -> Result<bool, HeadError> {
     let mut length = None;
     // Repeated equal values, in several lines or in a list, are one (§6.3).
     for value in fields.all("content-length").flat_map(|line| line.split(|&b| b == b',')) {
         let digits = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
         let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-        let number = number.ok_or(Refusal::AmbiguousFraming)?;
+        let number = number.ok_or(HeadError::AmbiguousFraming)?;
         if *length.get_or_insert(number) != number {
-            return Err(Refusal::AmbiguousFraming);
+            return Err(HeadError::AmbiguousFraming);
         }
     }
     match fields.get("transfer-encoding") {
         _ if !fields.has("transfer-encoding") => Ok(length > Some(0)),
-        _ if length.is_some() || *version < HTTPVersion(1, 1) => Err(Refusal::AmbiguousFraming),
+        _ if length.is_some() || *version < HTTPVersion(1, 1) => Err(HeadError::AmbiguousFraming),
         Some(coding) if coding.trim().eq_ignore_ascii_case("chunked") => Ok(true),
-        Some(_) => Err(Refusal::UnknownTransferCoding),
-        None => Err(Refusal::AmbiguousFraming),
+        Some(_) => Err(HeadError::UnknownTransferCoding),
+        None => Err(HeadError::AmbiguousFraming),
     }
 }
 

@@ -74,22 +74,16 @@ impl Response {
         Self::text(503, "The file can't be read right now. Try again in a few seconds.").retry_soon()
     }
 
-    /// The same with a `Retry-After` of a few seconds, for a 503 (RFC 9110 §15.6.4).
+    /// Adds a `Retry-After` of a few seconds, for a 503 (RFC 9110 §15.6.4).
     pub(crate) fn retry_soon(self) -> Self {
         self.with("Retry-After", "3")
     }
 
-    /// The same with another field. `value` is ASCII without line ends, and never a client's text.
+    /// Adds a field. `value` is ASCII without line ends, and never a client's text.
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         let value = value.into();
         debug_assert!(value.is_ascii() && !value.contains(['\r', '\n', '\0']), "{name}: {value}");
         self.fields.push((name, value));
-        self
-    }
-
-    /// The same without its body, but with all fields, for HEAD (RFC 9110 §9.3.2).
-    pub fn without_body(mut self) -> Self {
-        self.body = Body::Empty;
         self
     }
 
@@ -134,12 +128,5 @@ mod tests {
                     Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: now\r\n\
                     Connection: close\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), want);
-    }
-
-    #[test]
-    fn without_its_body_a_response_keeps_its_length() {
-        let response = Response::text(200, "ok").without_body();
-        assert_eq!(response.field("content-length"), Some("3"));
-        assert!(response.body.is_empty());
     }
 }

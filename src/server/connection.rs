@@ -3,6 +3,7 @@
 //! A worker runs [`Connection::serve`]: read a head, plan the response, send it, and again. While a head is incomplete,
 //! the connection is parked. Every wait has a deadline, and each way a connection can end is a [`CloseReason`].
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -10,22 +11,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Worker;
-use super::failures::Failures;
-use super::limits::{Forwarded, Limits};
+use super::limits::{ForwardedPermit, Limits, Stage};
 use super::poller::Deadline;
-use super::send::{Broken, Copying, LONG_RESPONSE, StallClock, Writer, send};
+use super::send::{CopyMode, Delivery, Envelope, LONG_RESPONSE, SendError, StallClock, Writer, deliver};
 use super::socket::Socket;
 use crate::access_log::{Entry, without_key};
 use crate::close_reason::CloseReason;
 use crate::http::HTTPVersion;
 use crate::http::date;
-use crate::http::request::{Head, HeadScan, MAX_HEAD, Refusal};
+use crate::http::request::{Head, HeadError, HeadScan, MAX_HEAD};
 use crate::http::response::{Body, Response};
-use crate::library::LastFile;
+use crate::log_limit::log_limited;
 use crate::metrics::Refused;
 use crate::routes::Site;
-use crate::throttle::Throttle;
 
 /// The bounds of a lingering close. If the connection were closed while the client still sends, the system would reset
 /// it, and the last response could be lost (RFC 9112 §9.6).
@@ -35,25 +33,23 @@ const MAX_LINGER_BYTES: usize = 256 * 1024;
 /// Bytes received at a time, and held for each connection. Most heads are below 1 KiB.
 const RECEIVE_SIZE: usize = 1024;
 
-/// A new connection isn't evicted this long: its request is likely on its way.
+/// A new connection is not evicted for this long: its request is likely on its way.
 const NEW_CONNECTION_GRACE: Duration = Duration::from_secs(1);
-
-/// An idle connection keeps its last file open this long. While it does, the file's disk can't be unmounted.
-const KEEP_FILE: Duration = Duration::from_secs(1);
 
 /// A worker answers so many requests of one connection before it takes the next connection.
 const MAX_REQUESTS_IN_A_ROW: usize = 32;
+
+/// How long the response to a wrong password waits.
+const WRONG_PASSWORD_DELAY: Duration = Duration::from_secs(1);
 
 /// What the connections of a server share.
 pub struct Context {
     pub site: Site,
     pub limits: Arc<Limits>,
-    pub failures: Failures,
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
     pub stall_timeout: Duration,
-    pub read_error_log: Throttle,
-    pub copying: Copying,
+    pub copy_mode: CopyMode,
 }
 
 /// What happens to a connection after a worker has served it.
@@ -67,28 +63,43 @@ pub enum Next {
 /// One client's connection, without its socket.
 pub struct Connection {
     pub peer: SocketAddr,
-    /// What was received, from the start of the request that is being read or answered. Empty while the connection is
-    /// idle.
+    state: State,
+    /// What was received, from the start of the request that is being read or answered.
     input: Vec<u8>,
     scan: HeadScan,
-    /// When it became idle, or when the first byte of its request arrived.
+    /// When it was accepted or became idle, or when the first byte of its request arrived.
     since: Instant,
     /// The deadline of the head, of the idle time, or of the lingering close.
     until: Instant,
-    /// No request has arrived yet.
-    is_new: bool,
-    /// The close reason, during a lingering close: what the client still sends is dropped.
-    lingering: Option<CloseReason>,
-    dropped_bytes: usize,
-    last_file: LastFile,
     clock: StallClock,
+}
+
+/// What a connection's client is to send next.
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// The first byte of the first request.
+    New,
+    /// The first byte of another request.
+    Idle,
+    /// The rest of a head.
+    ReadingHead,
+    /// Nothing more: the connection closes, and what still arrives is dropped.
+    Lingering { reason: CloseReason, dropped_bytes: usize },
+}
+
+/// What reading a request came to.
+enum Read {
+    Request(Exchange),
+    Park(Deadline),
+    Close(CloseReason),
 }
 
 /// A request and its planned response.
 struct Exchange {
     response: Response,
-    /// Where in the input the request line is, and where the request ends.
+    /// Where the request line is in the input.
     line: Range<usize>,
+    /// Where the request ends in the input.
     end: usize,
     /// Why the connection closes after this response, if it does.
     close: Option<CloseReason>,
@@ -96,84 +107,91 @@ struct Exchange {
     connection: Option<&'static str>,
     /// The client, which may be behind a proxy, and then counts as long as the response takes.
     client: IpAddr,
-    _forwarded: Option<Forwarded>,
-    /// How long the response waits, after wrong passwords.
-    delay: Duration,
+    _forwarded: Option<ForwardedPermit>,
+    has_wrong_password: bool,
 }
 
 impl Connection {
     pub fn new(peer: SocketAddr, now: Instant, context: &Context) -> Self {
         Self {
             peer,
+            state: State::New,
             input: Vec::new(),
             scan: HeadScan::default(),
             since: now,
             until: now + context.head_timeout,
-            is_new: true,
-            lingering: None,
-            dropped_bytes: 0,
-            last_file: LastFile::default(),
             clock: StallClock::default(),
         }
     }
 
-    /// Answers the requests that have arrived, up to [`MAX_REQUESTS_IN_A_ROW`].
-    pub fn serve(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
-        let mut next = match self.lingering {
-            Some(reason) => self.linger(reason, socket),
-            None => self.answer_requests(socket, context, worker),
+    /// Answers the requests that have arrived, up to [`MAX_REQUESTS_IN_A_ROW`]. `on_long` is called when a response
+    /// turns out to be a long one.
+    pub fn serve(&mut self, socket: &mut impl Socket, context: &Context, on_long: &mut dyn FnMut()) -> Next {
+        let next = match self.state {
+            State::Lingering { .. } => self.linger(socket),
+            _ => match self.answer_requests(socket, context, on_long) {
+                Next::Close(reason) if self.more_may_come(reason, socket) => {
+                    socket.finish();
+                    self.start_linger(reason, socket.now());
+                    self.linger(socket)
+                }
+                next => next,
+            },
         };
-        if let Next::Close(reason) = next
-            && self.more_may_come(reason, socket)
-        {
-            socket.finish();
-            self.until = socket.now() + LINGER_TIMEOUT;
-            self.lingering = Some(reason);
-            next = self.linger(reason, socket);
-        }
         // It may be parked for long.
         self.input.shrink_to_fit();
         next
     }
 
-    fn answer_requests(&mut self, socket: &mut impl Socket, context: &Context, worker: &mut Worker) -> Next {
+    fn answer_requests(&mut self, socket: &mut impl Socket, context: &Context, on_long: &mut dyn FnMut()) -> Next {
+        let was_long = Cell::new(false);
+        let mut on_long = || {
+            was_long.set(true);
+            on_long();
+        };
         for _ in 0..MAX_REQUESTS_IN_A_ROW {
             let exchange = match self.read_request(socket, context) {
-                Ok(exchange) => exchange,
-                Err(next) => return next,
+                Read::Request(exchange) => exchange,
+                Read::Park(deadline) => return Next::Park(deadline),
+                Read::Close(reason) => return Next::Close(reason),
             };
-            if let Some(reason) = self.respond(exchange, socket, context, worker) {
+            if let Some(reason) = self.respond(exchange, socket, context, &mut on_long) {
                 return Next::Close(reason);
             }
             // This thread has a low priority now. Another one answers the next request.
-            if worker.is_detached {
+            if was_long.get() {
                 break;
             }
         }
         Next::Park(Deadline { until: socket.now(), idle_since: None })
     }
 
-    /// Receives until a head is complete, and plans the response; otherwise returns what happens to the connection.
-    fn read_request(&mut self, socket: &mut impl Socket, context: &Context) -> Result<Exchange, Next> {
+    /// Receives until a head is complete, and plans the response.
+    fn read_request(&mut self, socket: &mut impl Socket, context: &Context) -> Read {
         loop {
             match self.scan.advance(&self.input) {
-                Ok(Some(head)) => return Ok(self.plan(head, context)),
+                Ok(Some(head)) => return Read::Request(self.plan(head, context)),
                 Ok(None) => debug_assert!(self.input.len() <= MAX_HEAD),
-                Err(refusal) => return Ok(self.refuse(refusal)),
+                Err(error) => return Read::Request(self.reject(error)),
             }
-            let was_idle = self.input.is_empty();
             match self.receive(socket) {
+                Ok(true) => self.begin_head(socket.now(), context),
                 Ok(false) => return self.wait(socket.now(), context),
-                Ok(true) if was_idle => {
-                    self.since = socket.now();
-                    if !self.is_new {
-                        self.until = self.since + context.head_timeout;
-                    }
-                }
-                Ok(true) => {}
-                Err(reason) => return Err(Next::Close(reason)),
+                Err(reason) => return Read::Close(reason),
             }
         }
+    }
+
+    /// Something of a head has arrived. The deadline of the first head began with the connection.
+    fn begin_head(&mut self, now: Instant, context: &Context) {
+        if matches!(self.state, State::ReadingHead) {
+            return;
+        }
+        if matches!(self.state, State::Idle) {
+            self.until = now + context.head_timeout;
+        }
+        self.since = now;
+        self.state = State::ReadingHead;
     }
 
     /// Receives what has arrived. Returns whether there was anything.
@@ -189,64 +207,60 @@ impl Connection {
     }
 
     /// Nothing has arrived: parks the connection, or closes it if its deadline has come.
-    fn wait(&mut self, now: Instant, context: &Context) -> Result<Exchange, Next> {
-        if !self.input.is_empty() {
-            if now < self.until {
-                return Err(Next::Park(Deadline { until: self.until, idle_since: None }));
+    fn wait(&mut self, now: Instant, context: &Context) -> Read {
+        let is_over = now >= self.until;
+        if matches!(self.state, State::ReadingHead) {
+            if !is_over {
+                return Read::Park(Deadline { until: self.until, idle_since: None });
             }
             let response = Response::text(408, "The request took too long to arrive.");
-            return Ok(self.final_answer(response, CloseReason::HeadTimeout));
+            return Read::Request(self.final_answer(response, CloseReason::HeadTimeout));
         }
-        if now >= self.until {
-            return Err(Next::Close(CloseReason::IdleTimeout));
+        if is_over {
+            return Read::Close(CloseReason::IdleTimeout);
         }
         self.clock.stop();
-        Err(match context.limits.must_close() {
-            // A new connection gets time to send its request.
-            Some(reason) if !(self.is_new && reason == CloseReason::Evicted) => Next::Close(reason),
-            _ => {
-                let since = if self.is_new { self.since + NEW_CONNECTION_GRACE } else { self.since };
-                let keep_until = self.since + KEEP_FILE;
-                if now >= keep_until {
-                    self.last_file = LastFile::default();
-                }
-                let until = if self.last_file.is_open() { keep_until.min(self.until) } else { self.until };
-                Next::Park(Deadline { until, idle_since: Some(since) })
-            }
-        })
+        let is_new = matches!(self.state, State::New);
+        let stage = context.limits.stage();
+        // A new connection gets time to send its request.
+        if let Some(reason) = stage.close_reason()
+            && !(is_new && stage == Stage::Full)
+        {
+            return Read::Close(reason);
+        }
+        let grace = if is_new { NEW_CONNECTION_GRACE } else { Duration::ZERO };
+        Read::Park(Deadline { until: self.until, idle_since: Some(self.since + grace) })
     }
 
     /// Plans the response to the request whose head is `at`, and opens its file.
-    fn plan(&mut self, at: Range<usize>, context: &Context) -> Exchange {
-        let Self { input, last_file, peer, .. } = self;
-        let mut head = match Head::parse(&input[at.clone()]) {
+    fn plan(&self, at: Range<usize>, context: &Context) -> Exchange {
+        let mut head = match Head::parse(&self.input[at.clone()]) {
             Ok(head) => head,
-            Err(refusal) => return self.refuse(refusal),
+            Err(error) => return self.reject(error),
         };
         let limits = &context.limits;
-        let origin = limits.proxies.origin(peer.ip(), &head.fields);
+        let origin = limits.proxies.origin(self.peer.ip(), &head.fields);
         head.is_https = origin.is_https;
         head.authority = origin.authority.unwrap_or(head.authority);
         // A proxy has no limit, nor has one behind it.
-        let is_forwarded = origin.client != peer.ip().to_canonical() && !limits.proxies.trusts(origin.client);
-        let forwarded = is_forwarded.then(|| limits.forward(origin.client)).flatten();
+        let is_forwarded = origin.client != self.peer.ip().to_canonical() && !limits.proxies.trusts(origin.client);
+        let forwarded = if is_forwarded { limits.admit_forwarded(origin.client) } else { None };
         let response = if is_forwarded && forwarded.is_none() {
             context.site.metrics().refused(Refused::Address);
             Response::text(503, "Too many requests from this address are in progress. Try again later.").retry_soon()
         } else {
-            context.site.answer_next(&head, SystemTime::now(), last_file)
+            context.site.answer(&head, SystemTime::now())
         };
-        let mut delay = Duration::ZERO;
-        if response.status.0 == 401 && head.fields.has("authorization") {
+        let has_wrong_password = response.status.0 == 401 && head.fields.has("authorization");
+        if has_wrong_password {
             log::warn!("wrong user or password from {}", origin.client);
-            delay = context.failures.delay(origin.client, Instant::now());
         }
         let close = if head.has_body {
             Some(CloseReason::RequestBody)
         } else if !head.keeps_alive() {
             Some(CloseReason::ClientRequested)
         } else {
-            limits.must_close()
+            limits.stage().close_reason()
         };
         let connection = match close {
             Some(_) => Some("close"),
@@ -254,27 +268,34 @@ impl Connection {
         };
         Exchange {
             response,
-            line: first_line(input, at.start),
+            line: first_line(&self.input, at.start),
             end: at.end,
             close,
             connection,
             client: origin.client,
             _forwarded: forwarded,
-            delay,
+            has_wrong_password,
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Exchange {
-        let (status, sentence) = refusal.response();
+    /// The response to a head that can't be read as one request.
+    fn reject(&self, error: HeadError) -> Exchange {
+        let (status, sentence) = error.response();
         self.final_answer(Response::text(status, sentence), CloseReason::BadRequest)
     }
 
     fn final_answer(&self, response: Response, reason: CloseReason) -> Exchange {
         let start = self.input.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(0);
-        let line = first_line(&self.input, start);
-        let (end, client) = (self.input.len(), self.peer.ip().to_canonical());
-        let (close, connection, delay) = (Some(reason), Some("close"), Duration::ZERO);
-        Exchange { response, line, end, close, connection, client, _forwarded: None, delay }
+        Exchange {
+            response,
+            line: first_line(&self.input, start),
+            end: self.input.len(),
+            close: Some(reason),
+            connection: Some("close"),
+            client: self.peer.ip().to_canonical(),
+            _forwarded: None,
+            has_wrong_password: false,
+        }
     }
 
     /// Sends a response, logs and counts it. Returns why the connection closes, if it does.
@@ -283,64 +304,69 @@ impl Connection {
         exchange: Exchange,
         socket: &mut impl Socket,
         context: &Context,
-        worker: &mut Worker,
+        on_long: &mut dyn FnMut(),
     ) -> Option<CloseReason> {
-        let Exchange { mut response, line, end, mut close, connection, client, _forwarded, delay } = exchange;
-        thread::sleep(delay);
-        // The response to HEAD has no body, even if it is an error.
-        if self.input[line.clone()].starts_with(b"HEAD ") {
-            response = response.without_body();
+        let Exchange { mut response, line, end, .. } = exchange;
+        if exchange.has_wrong_password {
+            thread::sleep(WRONG_PASSWORD_DELAY);
         }
         if response.body.len() > LONG_RESPONSE {
             self.input.shrink_to_fit();
         }
-        let running = context.site.metrics().begin(&response.body);
-        let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, worker);
-        let send_response = |out: &mut _, response: &mut Response| {
-            let mut head = Vec::with_capacity(512);
-            response.write_head(&mut head, &date::now(), connection);
-            response.forget_fields();
-            let head_length = head.len() as u64;
-            (send(out, head, &response.body, context.copying, close.is_some()), head_length)
+        let metrics = context.site.metrics();
+        let running = metrics.begin(&response.body);
+        let mut out = Writer::new(socket, &mut self.clock, context.stall_timeout, on_long);
+        let envelope = Envelope {
+            connection: exchange.connection,
+            is_for_head: self.input[line.clone()].starts_with(b"HEAD "),
+            closes: exchange.close.is_some(),
         };
-        let (mut sent, mut head_length) = send_response(&mut out, &mut response);
-        if let Err(broken @ (Broken::Truncated | Broken::Unreadable(_))) = &sent {
-            let request = without_key(&self.input[line.clone()]);
-            let request = request.escape_ascii();
-            context.read_error_log.pass(|missed| {
-                log::warn!("can't read the file for \"{request}\": {broken} ({missed} more such errors)");
-            });
-            if out.taken() == 0 {
-                response = Response::unreadable();
-                (sent, head_length) = send_response(&mut out, &mut response);
-            }
-        }
-        let (taken, first_byte) = (out.taken().saturating_sub(head_length), out.first_byte);
+        let delivery = deliver(&mut out, &mut response, envelope, context.copy_mode);
+        let sent = out.sent().saturating_sub(delivery.head_length);
+        let first_byte = out.first_byte.map(|at| at.saturating_duration_since(self.since));
         drop(running);
-        if let Err(broken) = sent {
-            close = Some(match broken {
-                Broken::Stalled => CloseReason::Stalled,
-                Broken::Lost(_) if context.limits.must_close() == Some(CloseReason::Aborted) => CloseReason::Aborted,
-                Broken::Lost(_) => CloseReason::ConnectionLost,
-                Broken::Truncated => CloseReason::FileTruncated,
-                Broken::Unreadable(_) => CloseReason::FileUnreadable,
-            });
-        }
-        let (status, due, now) = (response.status.0, response.body.len(), socket.now());
-        let first_byte = first_byte.map(|at| at.saturating_duration_since(self.since));
-        context.site.metrics().end(status, taken, first_byte);
-        let (peer, request_line, took) = (self.peer, &self.input[line], now.saturating_duration_since(self.since));
-        Entry { peer, client, request_line, status, sent: taken, due, took, close }.record();
+        let request_line = &self.input[line];
+        log_read_error(&delivery, request_line);
+        let broken = delivery.close_reason().map(|reason| match (reason, context.limits.stage()) {
+            (CloseReason::ConnectionLost, Stage::Aborted) => CloseReason::Aborted,
+            _ => reason,
+        });
+        let close = broken.or(exchange.close);
+        let status = response.status.0;
+        metrics.end(status, sent, first_byte);
+        let now = socket.now();
+        let entry = Entry {
+            peer: self.peer,
+            client: exchange.client,
+            request_line,
+            status,
+            sent,
+            due: response.body.len(),
+            took: now.saturating_duration_since(self.since),
+            close,
+        };
+        entry.record();
         self.input.drain(..end);
-        (self.scan, self.is_new, self.since) = (HeadScan::default(), false, now);
-        self.until = now + if self.input.is_empty() { context.idle_timeout } else { context.head_timeout };
+        self.finish_request(now, context);
         close
+    }
+
+    /// Waits for the next request, some of which may have arrived.
+    fn finish_request(&mut self, now: Instant, context: &Context) {
+        self.scan = HeadScan::default();
+        self.since = now;
+        if self.input.is_empty() {
+            self.state = State::Idle;
+            self.until = now + context.idle_timeout;
+        } else {
+            self.state = State::ReadingHead;
+            self.until = now + context.head_timeout;
+        }
     }
 
     /// Whether the client may still be sending, so that the connection needs a lingering close.
     fn more_may_come(&mut self, reason: CloseReason, socket: &mut impl Socket) -> bool {
         match reason {
-            _ if self.lingering.is_some() => false,
             CloseReason::BadRequest | CloseReason::RequestBody | CloseReason::HeadTimeout => true,
             CloseReason::ClientRequested | CloseReason::Evicted | CloseReason::Drained => {
                 !self.input.is_empty() || self.receive(socket) == Ok(true)
@@ -349,19 +375,42 @@ impl Connection {
         }
     }
 
+    /// Begins a lingering close, after the last response and a FIN. Returns its deadline.
+    pub fn start_linger(&mut self, reason: CloseReason, now: Instant) -> Deadline {
+        self.state = State::Lingering { reason, dropped_bytes: 0 };
+        self.until = now + LINGER_TIMEOUT;
+        Deadline { until: self.until, idle_since: None }
+    }
+
     /// Drops what the client still sends, up to the bounds of a lingering close.
-    fn linger(&mut self, reason: CloseReason, socket: &mut impl Socket) -> Next {
-        while self.dropped_bytes < MAX_LINGER_BYTES && socket.now() < self.until {
-            self.dropped_bytes += self.input.len();
+    fn linger(&mut self, socket: &mut impl Socket) -> Next {
+        let State::Lingering { reason, mut dropped_bytes } = self.state else {
+            return Next::Park(Deadline { until: self.until, idle_since: None });
+        };
+        while dropped_bytes < MAX_LINGER_BYTES && socket.now() < self.until {
+            dropped_bytes += self.input.len();
             self.input.clear();
             match self.receive(socket) {
                 Ok(true) => {}
-                Ok(false) => return Next::Park(Deadline { until: self.until, idle_since: None }),
+                Ok(false) => {
+                    self.state = State::Lingering { reason, dropped_bytes };
+                    return Next::Park(Deadline { until: self.until, idle_since: None });
+                }
                 Err(_) => break,
             }
         }
         Next::Close(reason)
     }
+}
+
+/// Logs that a file could not be read, at most once a second.
+fn log_read_error(delivery: &Delivery, request_line: &[u8]) {
+    let Some(error @ (SendError::Truncated | SendError::Unreadable(_))) = &delivery.error else { return };
+    log_limited!(Duration::from_secs(1), |suppressed| {
+        let request = without_key(request_line);
+        let request = request.escape_ascii();
+        log::warn!("can't read the file for \"{request}\": {error} ({suppressed} more such errors)");
+    });
 }
 
 /// The line that starts at `start`, without its end.
@@ -370,8 +419,9 @@ fn first_line(bytes: &[u8], start: usize) -> Range<usize> {
     start..start + length
 }
 
-/// Answers 503 to a connection that isn't admitted. It waits for nothing: a new socket takes these few bytes at once.
-pub fn refuse(mut socket: impl Socket) {
+/// Sends a 503 to a connection that is not admitted, and a FIN. It waits for nothing: a new socket takes these few bytes
+/// at once.
+pub fn send_refusal(mut socket: impl Socket) {
     let sentence = "All of the server's connections are in use. Try again in a few seconds.";
     let response = Response::text(503, sentence).retry_soon();
     let mut bytes = Vec::new();

@@ -1,95 +1,109 @@
-//! How many connections there may be: the bounds, how many are open, and the connections that wait to be admitted.
+//! How many connections there may be: the bounds, the counts, and the stage of the server's life.
 //!
-//! An open connection has a [`Place`]. At the limit of all connections, with none of them idle, a new one waits in the
-//! [`Backlog`] for a short while. Nothing waits for the limit of one address, so that no address delays another.
+//! An open connection has a [`Permit`] until it ends. Counts and handles to shut sockets down are all that is held here,
+//! never a connection.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
 
-use super::lock;
 use crate::close_reason::CloseReason;
 use crate::config::Config;
 use crate::http::forwarded::Proxies;
+use crate::sync::lock;
 
-/// How long a new connection waits for a place. Browsers give up on a seek much later; a 503 ends their playback.
-pub const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Refused connections that may linger, where there are enough descriptors.
+const MAX_REFUSED: usize = 256;
 
-/// Connections that wait, at most, where there are descriptors for as many.
-const MAX_WAITING: usize = 256;
-
-/// Descriptors for everything that is no connection: standard streams, listeners, the poller, the folder.
+/// Descriptors for everything but connections: standard streams, listeners, the poller, the folder.
 const RESERVED_DESCRIPTORS: usize = 16;
-
-/// Address space that must be left, in bytes: a client was seen to take 20 KiB at the most besides its worker's stack.
-const HEADROOM: u64 = 2 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub connections: usize,
     /// 0 for no limit. Proxies have none.
     pub per_address: usize,
-    /// Connections that wait for a place, and as many that were refused and are reading the response.
-    pub backlog: usize,
+    /// Connections that were refused, and stay until their clients have read why.
+    pub refused: usize,
 }
 
 impl Bounds {
     /// The bounds of `config`, lowered to what `descriptors` can hold beside the `listeners`: a connection needs two
-    /// (its socket and its file), one that waits or was refused needs one. `None` when not even one connection fits.
+    /// (its socket and its file), a refused one needs one. `None` when not even one connection fits.
     pub fn within_descriptors(config: &Config, listeners: usize, descriptors: usize) -> Option<Self> {
         let for_clients = descriptors.checked_sub(RESERVED_DESCRIPTORS + listeners * 2)?;
-        let backlog = (for_clients / 8).clamp(1, MAX_WAITING);
-        let connections = config.max_connections.min(for_clients.saturating_sub(2 * backlog) / 2);
-        (connections > 0).then_some(Self { connections, per_address: config.max_connections_per_ip, backlog })
+        let refused = (for_clients / 8).clamp(1, MAX_REFUSED);
+        let connections = config.max_connections.min(for_clients.saturating_sub(refused) / 2);
+        (connections > 0).then_some(Self { connections, per_address: config.max_connections_per_ip, refused })
     }
 }
 
-/// Which limit a new connection would exceed: that of all connections, or that of its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    Connections,
-    Address,
+/// The stage of the server's life. Each has precedence over those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Running,
+    /// New connections wait for a place: the others close after their response.
+    Full,
+    /// The server stops: every connection closes after its response.
+    Draining,
+    /// The server stops at once, in the middle of responses.
+    Aborted,
 }
 
-/// Why every connection has to close after its response; a later one takes precedence.
-const MUST_CLOSE: [Option<CloseReason>; 4] =
-    [None, Some(CloseReason::Evicted), Some(CloseReason::Drained), Some(CloseReason::Aborted)];
+impl Stage {
+    const ALL: [Self; 4] = [Self::Running, Self::Full, Self::Draining, Self::Aborted];
 
-/// The connections that are open. It holds their sockets only to shut them down.
+    /// Why a connection closes after its response in this stage, if it does.
+    pub fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Running => None,
+            Self::Full => Some(CloseReason::Evicted),
+            Self::Draining => Some(CloseReason::Drained),
+            Self::Aborted => Some(CloseReason::Aborted),
+        }
+    }
+
+    pub fn is_stopping(self) -> bool {
+        self >= Self::Draining
+    }
+}
+
 pub struct Limits {
     pub bounds: Bounds,
     pub proxies: Proxies,
-    open: Mutex<Open>,
-    /// The index in [`MUST_CLOSE`].
-    must_close: AtomicU8,
+    counts: Mutex<Counts>,
+    /// An index in [`Stage::ALL`].
+    stage: AtomicU8,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct Counts {
+    /// The sockets of open connections, by the numbers of their permits.
     sockets: HashMap<u64, Arc<TcpStream>>,
+    next_number: u64,
     of_address: HashMap<IpAddr, usize>,
-    next: u64,
+    refused: usize,
 }
 
-/// A connection's place among those that are open, until it is dropped.
-pub struct Place {
+/// A connection's place among those that are open, or among those that were refused, until it is dropped.
+pub struct Permit {
     limits: Arc<Limits>,
-    number: u64,
-    /// See [`Limits::address_of`].
+    /// `None` for a refused connection.
+    number: Option<u64>,
+    /// The address that the connection counts for, as in [`Limits::address_of`].
     pub address: Option<IpAddr>,
 }
 
 /// A request that a proxy passed on, until it is dropped. It counts as a connection of its client's address.
-pub struct Forwarded {
+pub struct ForwardedPermit {
     limits: Arc<Limits>,
     client: IpAddr,
 }
 
 impl Limits {
     pub fn new(bounds: Bounds, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { bounds, proxies, open: Mutex::default(), must_close: AtomicU8::new(0) })
+        Arc::new(Self { bounds, proxies, counts: Mutex::default(), stage: AtomicU8::new(Stage::Running as u8) })
     }
 
     /// The address that a connection counts for: none for a proxy's, which has many clients. An IPv4 client on an IPv6
@@ -99,171 +113,112 @@ impl Limits {
         (!self.proxies.trusts(address)).then_some(address)
     }
 
-    pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: Option<IpAddr>) -> Result<Place, Full> {
-        let mut open = lock(&self.open);
-        if let Some(full) = open.full(address, self.bounds) {
-            return Err(full);
-        }
-        open.next += 1;
-        let number = open.next;
-        open.sockets.insert(number, Arc::clone(socket));
-        open.add(address);
-        Ok(Place { limits: Arc::clone(self), number, address })
+    /// Whether another connection may be admitted.
+    pub fn has_place(&self) -> bool {
+        self.open() < self.bounds.connections
     }
 
-    /// Counts a request of `client` that a proxy passed on; `None` when that address is at its limit.
-    pub fn forward(self: &Arc<Self>, client: IpAddr) -> Option<Forwarded> {
-        let mut open = lock(&self.open);
-        if open.is_full(Some(client), self.bounds) {
+    /// Counts a connection as open. `None` when its address is at its limit.
+    pub fn admit(self: &Arc<Self>, socket: &Arc<TcpStream>, address: Option<IpAddr>) -> Option<Permit> {
+        let mut counts = lock(&self.counts);
+        if let Some(address) = address
+            && !counts.add(address, self.bounds.per_address)
+        {
             return None;
         }
-        open.add(Some(client));
-        Some(Forwarded { limits: Arc::clone(self), client })
+        counts.next_number += 1;
+        let number = counts.next_number;
+        counts.sockets.insert(number, Arc::clone(socket));
+        Some(Permit { limits: Arc::clone(self), number: Some(number), address })
     }
 
-    pub fn is_full(&self, address: Option<IpAddr>) -> bool {
-        lock(&self.open).is_full(address, self.bounds)
+    /// Counts a connection as refused. `None` when there are too many of them already.
+    pub fn admit_refused(self: &Arc<Self>) -> Option<Permit> {
+        let mut counts = lock(&self.counts);
+        if counts.refused >= self.bounds.refused {
+            return None;
+        }
+        counts.refused += 1;
+        Some(Permit { limits: Arc::clone(self), number: None, address: None })
     }
 
+    /// Counts a request of `client` that a proxy passed on. `None` when that address is at its limit.
+    pub fn admit_forwarded(self: &Arc<Self>, client: IpAddr) -> Option<ForwardedPermit> {
+        let is_admitted = lock(&self.counts).add(client, self.bounds.per_address);
+        is_admitted.then(|| ForwardedPermit { limits: Arc::clone(self), client })
+    }
+
+    /// The number of open connections.
     pub fn open(&self) -> usize {
-        lock(&self.open).sockets.len()
+        lock(&self.counts).sockets.len()
     }
 
-    /// Why a connection has to close after its response, if it has to.
-    pub fn must_close(&self) -> Option<CloseReason> {
-        MUST_CLOSE[usize::from(self.must_close.load(Ordering::SeqCst))]
+    pub fn stage(&self) -> Stage {
+        Stage::ALL[usize::from(self.stage.load(Ordering::SeqCst))]
     }
 
-    /// While new connections wait for a place, the others close after their response; unless the server stops anyway.
-    pub fn set_waiting(&self, waiting: bool) {
-        let (from, to) = if waiting { (0, 1) } else { (1, 0) };
-        let _ = self.must_close.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+    /// New connections wait for a place, or no longer do. This changes nothing when the server is stopping.
+    pub fn set_full(&self, is_full: bool) {
+        let (from, to) = if is_full { (Stage::Running, Stage::Full) } else { (Stage::Full, Stage::Running) };
+        // It fails in another stage, which then stays.
+        let _ = self.stage.compare_exchange(from as u8, to as u8, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// The server stops: every connection closes after its response, or, `at_once`, in the middle of it.
-    pub fn stop(&self, at_once: bool) {
-        self.must_close.fetch_max(if at_once { 3 } else { 2 }, Ordering::SeqCst);
+    /// The server stops. There is no way back.
+    pub fn stop(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::SeqCst);
     }
 
-    /// Shuts down the socket of every open connection; how many there are.
+    /// Shuts down the socket of every open connection. Returns how many there are.
     pub fn abort(&self) -> usize {
-        self.stop(true);
-        let open = lock(&self.open);
-        for socket in open.sockets.values() {
+        self.stop(Stage::Aborted);
+        let counts = lock(&self.counts);
+        for socket in counts.sockets.values() {
             // It fails where the client is gone.
             let _ = socket.shutdown(Shutdown::Both);
         }
-        open.sockets.len()
+        counts.sockets.len()
     }
 }
 
-impl Open {
-    fn full(&self, address: Option<IpAddr>, bounds: Bounds) -> Option<Full> {
-        if self.is_full(address, bounds) {
-            return Some(Full::Address);
+impl Counts {
+    /// Counts one more of `address`, unless that is at its limit; 0 for none.
+    fn add(&mut self, address: IpAddr, limit: usize) -> bool {
+        let count = self.of_address.entry(address).or_default();
+        if limit > 0 && *count >= limit {
+            return false;
         }
-        (self.sockets.len() >= bounds.connections).then_some(Full::Connections)
+        *count += 1;
+        true
     }
 
-    fn is_full(&self, address: Option<IpAddr>, bounds: Bounds) -> bool {
-        bounds.per_address > 0 && self.of(address) >= bounds.per_address
-    }
-
-    fn of(&self, address: Option<IpAddr>) -> usize {
-        address.and_then(|address| self.of_address.get(&address)).copied().unwrap_or(0)
-    }
-
-    fn add(&mut self, address: Option<IpAddr>) {
-        if let Some(address) = address {
-            *self.of_address.entry(address).or_default() += 1;
-        }
-    }
-
-    fn remove(&mut self, address: Option<IpAddr>) {
-        let Some(address) = address else { return };
-        if let Some(count) = self.of_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_address.remove(&address);
-            }
+    fn remove(&mut self, address: IpAddr) {
+        let Some(count) = self.of_address.get_mut(&address) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.of_address.remove(&address);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = lock(&self.limits.open);
-        // The descriptor is free before the place is.
-        open.sockets.remove(&self.number);
-        open.remove(self.address);
-    }
-}
-
-impl Drop for Forwarded {
-    fn drop(&mut self) {
-        lock(&self.limits.open).remove(Some(self.client));
-    }
-}
-
-pub struct Waiting {
-    pub socket: Arc<TcpStream>,
-    pub peer: SocketAddr,
-    /// See [`Limits::address_of`].
-    address: Option<IpAddr>,
-    until: Instant,
-}
-
-/// The connections that wait for a place, a bounded number of them for a bounded time.
-#[derive(Default)]
-pub struct Backlog {
-    pub waiting: VecDeque<Waiting>,
-}
-
-impl Backlog {
-    /// Gives the connection back if there is no room. One address has a quarter of the room.
-    pub fn push(
-        &mut self,
-        socket: Arc<TcpStream>,
-        peer: SocketAddr,
-        now: Instant,
-        limits: &Limits,
-    ) -> Result<(), Arc<TcpStream>> {
-        let (room, address) = (limits.bounds.backlog, limits.address_of(peer));
-        let of_address = self.waiting.iter().filter(|waiting| address.is_some() && waiting.address == address).count();
-        if self.waiting.len() >= room || of_address >= room.div_ceil(4) {
-            return Err(socket);
+        let mut counts = lock(&self.limits.counts);
+        match self.number {
+            // The descriptor is free before the place is.
+            Some(number) => drop(counts.sockets.remove(&number)),
+            None => counts.refused -= 1,
         }
-        self.waiting.push_back(Waiting { socket, peer, address, until: now + WAIT_TIMEOUT });
-        Ok(())
-    }
-
-    /// Takes the connection that is next: the first one of the address that has the fewest connections open.
-    pub fn pop_next(&mut self, limits: &Limits) -> Option<Waiting> {
-        let open = lock(&limits.open);
-        let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| open.of(waiting.address))?;
-        self.waiting.remove(at)
-    }
-
-    /// Takes a connection that has waited for [`WAIT_TIMEOUT`].
-    pub fn pop_expired(&mut self, now: Instant) -> Option<Waiting> {
-        let is_expired = self.waiting.front().is_some_and(|waiting| waiting.until <= now);
-        is_expired.then(|| self.waiting.pop_front())?
+        if let Some(address) = self.address {
+            counts.remove(address);
+        }
     }
 }
 
-/// Whether there is address space for another connection or thread, where it is limited (`ulimit -v`): an allocation
-/// that fails ends the whole program. A trial allocation would prove nothing, since glibc has memory that other threads
-/// don't get.
-pub fn memory_is_left() -> bool {
-    // Read once, since every new connection asks.
-    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
-    let limit = LIMIT.get_or_init(|| rustix::process::getrlimit(rustix::process::Resource::As).current);
-    let Some(limit) = *limit else { return true };
-    // The first number is the address space in pages (proc(5)). Where there is no such file, nothing is known.
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages = pages.and_then(|numbers| numbers.split(' ').next()?.parse::<u64>().ok());
-    let used = pages.map(|pages| pages * rustix::param::page_size() as u64);
-    used.is_none_or(|used| used + HEADROOM <= limit)
+impl Drop for ForwardedPermit {
+    fn drop(&mut self) {
+        lock(&self.limits.counts).remove(self.client);
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::net::{SocketFlags, acceptfrom_with};
@@ -25,14 +26,15 @@ pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // So that 0.0.0.0 and [::] can be listened on beside each other.
+        // So that 0.0.0.0 and [::] can both be bound.
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     start(socket)
 }
 
-/// The same with a socket that somebody else bound, for example systemd.
+/// Listens on a socket that another process bound, for example systemd.
+/// Returns it with its address.
 pub fn adopt(listener: TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
     // macOS can't tell, and only a connected socket is an error there.
     #[cfg(not(target_vendor = "apple"))]
@@ -55,6 +57,12 @@ fn start(socket: Socket) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+/// Whether there is a connection to accept.
+pub fn is_connection_waiting(listener: &TcpListener) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&at_once)) == Ok(1)
 }
 
 /// The next connection. Its socket doesn't block, because sendfile(2) has no flag for that.
@@ -84,7 +92,7 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 }
 
 /// Whether only this connection failed: the client was gone, or a firewall or a network error ended it (accept(2)).
-pub fn is_of_one_connection(error: &io::Error) -> bool {
+pub fn is_per_connection_error(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(

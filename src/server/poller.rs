@@ -13,11 +13,9 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::Timespec;
-
-use super::lock;
+use crate::sync::lock;
 
 #[cfg(target_os = "linux")]
 use epoll::Selector;
@@ -117,6 +115,11 @@ impl<T> Poller<T> {
         tokens.iter().any(|token| token & LISTENER != 0)
     }
 
+    /// The number of parked connections.
+    pub fn len(&self) -> usize {
+        lock(&self.parked).connections.len()
+    }
+
     /// Ends the present wait, or the next one.
     pub fn wake(&self) {
         self.selector.wake();
@@ -143,12 +146,6 @@ impl<T> Poller<T> {
         idle.iter().for_each(|token| self.selector.disarm(*token));
         idle.into_iter().filter_map(|token| parked.take(token)).collect()
     }
-}
-
-/// At most a day, since some systems count milliseconds in 32 bits.
-pub fn timespec(wait: Duration) -> Timespec {
-    let wait = wait.min(Duration::from_secs(24 * 3600));
-    Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() }
 }
 
 #[cfg(test)]

@@ -1,31 +1,28 @@
 //! The thread pool: a queue of jobs, and the workers that take them.
 //!
-//! As many workers run as there are processors, not counting those in a long response or waiting for a disk: if the
-//! queue doesn't move for a millisecond, as many workers are woken or started as there are jobs in it.
+//! As many workers take jobs as there are processors. A worker in a long response is detached: it no longer counts, and
+//! another may start in its place. If the queue does not move for a millisecond, the workers are waiting for a disk, and
+//! one more is started for each job.
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::take;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::limits::memory_is_left;
-use super::lock;
-use crate::throttle::Throttle;
+use crate::log_limit::log_limited;
+use crate::sync::lock;
 
-/// A worker was seen to use 16 KiB of its stack, 24 KiB in a debug build; a page that is never touched costs no memory.
+/// A worker uses at most 16 KiB of its stack (measured; 24 KiB in a debug build). Pages that are never touched cost no
+/// memory.
 const STACK_SIZE: usize = 128 * 1024;
 
-/// How often the queue is checked; and how often if the last thread couldn't be started.
+/// How often the queue is checked while jobs wait in it.
 const TICK: Duration = Duration::from_millis(1);
-const STARVED_TICK: Duration = Duration::from_millis(50);
 
-/// If the queue holds more jobs than were taken in so many ticks at the present rate, its workers wait for something
-/// other than a processor, and more are woken.
+/// If the queue holds more jobs than were taken in so many ticks at the present rate, more workers are started.
 const MAX_TICKS_BEHIND: usize = 4;
-
-/// How often a worker looks for a job before it sleeps, and lets others run in between.
-const LOOKS: usize = 4;
 
 type Work<J> = dyn Fn(J, &mut Worker<J>) + Send + Sync;
 
@@ -33,39 +30,32 @@ pub struct Pool<J> {
     state: Mutex<State<J>>,
     wakeup: Condvar,
     work: Box<Work<J>>,
-    /// At least 2. So many workers run at once, unless some are held up, and so many may be idle.
+    /// The processors of this machine, at least 2.
     processors: usize,
     max_threads: usize,
-    error_log: Throttle,
 }
 
 struct State<J> {
+    /// The jobs, each with the time when it was queued.
     queue: VecDeque<(J, Instant)>,
-    /// When the queue was last checked or began to fill, and how many jobs were taken out of it since.
-    last_tick: Instant,
+    /// Jobs queued since the last wake.
+    queued: usize,
+    /// Jobs taken since the last tick.
     taken: usize,
+    last_tick: Instant,
+    /// All threads.
     threads: usize,
-    /// Threads that wait for a job, and those that were woken or started and haven't come to the queue yet.
+    /// Threads that are not detached.
+    attached: usize,
+    /// Attached threads that wait for a job or are starting. One that was notified still counts until it takes a job,
+    /// so `queue.len() - idle` is the number of workers that are missing.
     idle: usize,
-    woken: usize,
-    starting: usize,
-    /// Workers that are at a job or come to the queue, not counting those that are detached or held up.
-    running: usize,
-    /// Those of them that look for a job, before they sleep.
-    looking: usize,
-    /// A round ends when all running workers are found to be held up. Only those counted in this round are in
-    /// `running`.
-    round: u64,
-    is_starved: bool,
     is_closed: bool,
 }
 
 pub struct Worker<J> {
     pool: Arc<Pool<J>>,
-    is_starting: bool,
-    /// The round in which it is counted as running.
-    counted_in: Option<u64>,
-    pub is_detached: bool,
+    is_detached: bool,
 }
 
 impl<J: Send + 'static> Pool<J> {
@@ -74,69 +64,74 @@ impl<J: Send + 'static> Pool<J> {
         let processors = thread::available_parallelism().map_or(2, usize::from).max(2);
         let state = State {
             queue: VecDeque::new(),
+            queued: 0,
             taken: 0,
             last_tick: Instant::now(),
             threads: 0,
+            attached: 0,
             idle: 0,
-            woken: 0,
-            starting: 0,
-            running: 0,
-            looking: 0,
-            round: 0,
-            is_starved: false,
             is_closed: false,
         };
-        let error_log = Throttle::new(Duration::from_secs(1));
-        let (state, wakeup, work) = (Mutex::new(state), Condvar::new(), Box::new(work));
-        Arc::new(Self { state, wakeup, work, processors, max_threads: max_threads.max(processors), error_log })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            wakeup: Condvar::new(),
+            work: Box::new(work),
+            processors,
+            max_threads: max_threads.max(processors),
+        })
     }
 
-    /// Queues a job. [`Self::wake`] has to follow, once for several.
+    /// Queues a job. [`Self::wake`] has to follow, once for several jobs.
     pub fn submit(&self, job: J) {
         let now = Instant::now();
         let mut state = lock(&self.state);
         if state.queue.is_empty() {
-            (state.taken, state.last_tick) = (0, now);
+            state.taken = 0;
+            state.last_tick = now;
         }
         state.queue.push_back((job, now));
+        state.queued += 1;
     }
 
-    /// Wakes or starts workers for the queued jobs, up to one for each processor.
+    /// Wakes or starts workers for the jobs queued since the last call, up to one per processor.
     pub fn wake(self: &Arc<Self>) {
-        let state = lock(&self.state);
-        let needed = state.queue.len().saturating_sub(state.looking + state.coming());
-        let number = needed.min(self.processors.saturating_sub(state.running));
-        if number > 0 {
-            self.wake_workers(state, number);
+        let mut state = lock(&self.state);
+        let waking = take(&mut state.queued).min(state.idle);
+        let may_start = self.processors.saturating_sub(state.attached);
+        drop(state);
+        self.start(may_start);
+        for _ in 0..waking {
+            self.wakeup.notify_one();
         }
     }
 
-    /// When [`Self::tick`] is due; `None` while the queue is empty.
+    /// When [`Self::tick`] is due; `None` if every job has a worker.
     pub fn next_tick(&self) -> Option<Instant> {
-        lock(&self.state).next_tick()
+        let state = lock(&self.state);
+        (state.queue.len() > state.idle).then(|| state.last_tick + TICK)
     }
 
-    /// Wakes or starts more workers if the queue doesn't move fast enough.
+    /// Starts more workers if the queue does not move fast enough.
     pub fn tick(self: &Arc<Self>, now: Instant) {
         let mut state = lock(&self.state);
-        if state.next_tick().is_none_or(|tick| now < tick) {
+        if now < state.last_tick + TICK {
             return;
         }
-        let taken = std::mem::take(&mut state.taken);
         state.last_tick = now;
-        if state.queue.len() > taken {
-            state.round += 1;
-            state.running = state.coming();
-        }
-        let late = state.queue.len().saturating_sub(taken * MAX_TICKS_BEHIND + state.coming());
-        self.wake_workers(state, late);
+        let in_time = take(&mut state.taken) * MAX_TICKS_BEHIND;
+        let late = state.queue.len().saturating_sub(in_time);
+        drop(state);
+        self.start(late);
     }
 
-    /// Takes a job that has been queued for `wait`, if no thread can be started for it.
+    /// Takes a job that has been queued for `wait`: no thread can be started for it.
     pub fn take_overdue(&self, now: Instant, wait: Duration) -> Option<J> {
         let mut state = lock(&self.state);
-        let is_overdue = state.is_starved && state.queue.front().is_some_and(|(_, queued)| now >= *queued + wait);
-        is_overdue.then(|| state.queue.pop_front())?.map(|(job, _)| job)
+        let (_, queued) = state.queue.front()?;
+        if now < *queued + wait {
+            return None;
+        }
+        state.queue.pop_front().map(|(job, _)| job)
     }
 
     /// Ends the idle workers now and the others after their jobs, without waiting for them.
@@ -145,153 +140,93 @@ impl<J: Send + 'static> Pool<J> {
         self.wakeup.notify_all();
     }
 
-    /// Wakes up to `number` idle workers, and starts the rest, up to `max_threads`.
-    fn wake_workers(self: &Arc<Self>, mut state: MutexGuard<'_, State<J>>, number: usize) {
-        let waking = number.min(state.idle);
-        let starting = (number - waking).min(self.max_threads.saturating_sub(state.threads));
-        state.idle -= waking;
-        state.threads += starting;
-        state.woken += waking;
-        state.starting += starting;
-        state.running += waking + starting;
-        state.is_starved &= starting == 0;
-        drop(state);
-        (0..waking).for_each(|_| self.wakeup.notify_one());
-        let worker = |_| Worker { pool: Arc::clone(self), is_starting: true, counted_in: None, is_detached: false };
-        // All are made before one is started: those that don't start uncount themselves when they are dropped.
-        let workers: Vec<_> = (0..starting).map(worker).collect();
-        if let Err(error) = workers.into_iter().try_for_each(Worker::start) {
-            lock(&self.state).is_starved = true;
-            self.error_log.pass(|missed| log::warn!("can't start a thread: {error} ({missed} more such errors)"));
+    /// Starts up to `most` workers for jobs that no idle worker will take.
+    fn start(self: &Arc<Self>, most: usize) {
+        for _ in 0..most {
+            let mut state = lock(&self.state);
+            if state.queue.len() <= state.idle || state.threads >= self.max_threads {
+                return;
+            }
+            state.threads += 1;
+            state.attached += 1;
+            state.idle += 1;
+            drop(state);
+            if let Err(error) = self.start_worker() {
+                // The worker was dropped, and has uncounted itself as a thread.
+                lock(&self.state).idle -= 1;
+                log_limited!(Duration::from_secs(1), |suppressed| {
+                    log::warn!("can't start a thread: {error} ({suppressed} more such errors)");
+                });
+                return;
+            }
         }
     }
-}
 
-impl<J> State<J> {
-    fn next_tick(&self) -> Option<Instant> {
-        let tick = if self.is_starved { STARVED_TICK } else { TICK };
-        (self.queue.len() > self.coming()).then(|| self.last_tick + tick)
+    fn start_worker(self: &Arc<Self>) -> io::Result<()> {
+        let worker = Worker { pool: Arc::clone(self), is_detached: false };
+        let thread = thread::Builder::new().name("worker".into()).stack_size(STACK_SIZE);
+        thread.spawn(move || worker.run())?;
+        Ok(())
     }
 
-    fn coming(&self) -> usize {
-        self.woken + self.starting
-    }
-
-    /// Takes a worker out of `running`, if it was counted in this round.
-    fn stop_counting(&mut self, counted_in: Option<u64>) {
-        if counted_in == Some(self.round) {
-            self.running -= 1;
+    /// Waits for a job; the worker is counted as idle meanwhile. `None`: the thread is to end.
+    fn next(&self, mut state: MutexGuard<'_, State<J>>) -> Option<J> {
+        loop {
+            if let Some((job, _)) = state.queue.pop_front() {
+                state.idle -= 1;
+                state.taken += 1;
+                return Some(job);
+            }
+            if state.is_closed || state.idle > self.processors {
+                state.idle -= 1;
+                return None;
+            }
+            state = self.wakeup.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl<J: Send + 'static> Worker<J> {
-    fn start(self) -> io::Result<()> {
-        if !memory_is_left() {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        thread::Builder::new().name("worker".into()).stack_size(STACK_SIZE).spawn(move || self.run()).map(drop)
-    }
-
-    /// Does one job after the other, until the thread isn't needed or is detached.
+    /// Does one job after the other, until the thread is not needed or is detached.
     fn run(mut self) {
         let pool = Arc::clone(&self.pool);
-        while !self.is_detached
-            && let Some(job) = self.next(&pool)
-        {
-            (pool.work)(job, &mut self);
-        }
-    }
-
-    /// Waits for the next job. `None`: the thread is to end.
-    fn next(&mut self, pool: &Pool<J>) -> Option<J> {
         let mut state = lock(&pool.state);
-        if std::mem::take(&mut self.is_starting) {
-            state.starting -= 1;
-            self.counted_in = Some(state.round);
-        } else if self.counted_in != Some(state.round) {
-            // It was held up in an earlier round, and is counted again if fewer run than there are processors.
-            let may_run = state.running < pool.processors;
-            state.running += usize::from(may_run);
-            self.counted_in = may_run.then_some(state.round);
-        }
-        if self.counted_in.is_some() && state.queue.is_empty() {
-            state = look(pool, state);
-        }
-        loop {
-            if self.counted_in.is_some()
-                && let Some((job, _)) = state.queue.pop_front()
-            {
-                state.taken += 1;
-                return Some(job);
+        while let Some(job) = pool.next(state) {
+            (pool.work)(job, &mut self);
+            if self.is_detached {
+                return;
             }
-            state.stop_counting(self.counted_in.take());
-            if state.idle >= pool.processors {
-                return None;
-            }
+            state = lock(&pool.state);
             state.idle += 1;
-            let is_idle = |state: &mut State<J>| state.woken == 0 && !state.is_closed;
-            state = pool.wakeup.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
-            if state.is_closed {
-                return None;
-            }
-            state.woken -= 1;
-            self.counted_in = Some(state.round);
         }
     }
 
-    /// The job is a long one: this thread lowers its priority, and another worker may run in its place. The thread ends
-    /// with the job, since an ordinary user may not raise a priority again (setpriority(2)).
+    /// Makes room for another worker, because the present job is a long one, and lowers the priority of this thread.
+    /// The thread ends with the job, since an ordinary user may not raise a priority again (setpriority(2)).
     pub fn detach(&mut self) {
-        if std::mem::replace(&mut self.is_detached, true) {
+        if self.is_detached {
             return;
         }
+        self.is_detached = true;
         // On Linux a priority is the thread's own (nice(2), "C library/kernel differences"), elsewhere the process's.
         if cfg!(target_os = "linux") {
             // If it fails, a seek waits a little longer.
             let _ = rustix::process::nice(10);
         }
         let mut state = lock(&self.pool.state);
-        state.stop_counting(self.counted_in.take());
-        if !state.queue.is_empty() && state.running < self.pool.processors {
-            self.pool.wake_workers(state, 1);
-        }
-    }
-
-    /// A worker of `pool` without a thread of its own.
-    #[cfg(test)]
-    pub fn of(pool: &Arc<Pool<J>>) -> Self {
-        lock(&pool.state).threads += 1;
-        Self { pool: Arc::clone(pool), is_starting: false, counted_in: None, is_detached: false }
-    }
-}
-
-/// Looks for a job a few times before the worker sleeps: on a busy server, the next one comes sooner than a worker
-/// wakes.
-fn look<'p, J>(pool: &'p Pool<J>, mut state: MutexGuard<'p, State<J>>) -> MutexGuard<'p, State<J>> {
-    state.looking += 1;
-    for _ in 0..LOOKS {
+        state.attached -= 1;
+        let may_start = usize::from(state.attached < self.pool.processors);
         drop(state);
-        thread::yield_now();
-        state = lock(&pool.state);
-        if !state.queue.is_empty() {
-            break;
-        }
+        self.pool.start(may_start);
     }
-    state.looking -= 1;
-    state
 }
 
 impl<J> Drop for Worker<J> {
-    /// The thread ends, or it couldn't be started.
+    /// The thread ends, also by a panic, or it could not be started.
     fn drop(&mut self) {
         let mut state = lock(&self.pool.state);
         state.threads -= 1;
-        if self.is_starting {
-            state.starting -= 1;
-            state.running -= 1;
-        }
-        state.stop_counting(self.counted_in);
+        state.attached -= usize::from(!self.is_detached);
     }
 }
 

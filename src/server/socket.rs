@@ -3,14 +3,12 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-
-use super::poller::timespec;
 
 /// Receiving and sending don't block: they fail with [`io::ErrorKind::WouldBlock`] instead.
 pub trait Socket {
@@ -94,6 +92,12 @@ impl Socket for &TcpStream {
     }
 }
 
+/// A time to wait in a system call, at most a day, since some systems count milliseconds in 32 bits.
+pub fn timespec(wait: Duration) -> Timespec {
+    let wait = wait.min(Duration::from_secs(24 * 3600));
+    Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() }
+}
+
 /// Repeats a system call that a signal interrupted.
 fn unless_interrupted(mut call: impl FnMut() -> rustix::io::Result<usize>) -> io::Result<usize> {
     loop {
@@ -113,7 +117,7 @@ pub mod script {
 
     use super::*;
 
-    /// See the module.
+    /// The scripted client.
     pub struct Script {
         start: Instant,
         now: Instant,

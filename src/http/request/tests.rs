@@ -1,10 +1,10 @@
-use super::Refusal::*;
+use super::HeadError::*;
 use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 /// Scans and parses bytes that arrive all at once.
-fn read(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
+fn read(bytes: &[u8]) -> Result<Option<Head<'_>>, HeadError> {
     HeadScan::default().advance(bytes)?.map(|head| Head::parse(&bytes[head])).transpose()
 }
 

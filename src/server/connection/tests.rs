@@ -1,9 +1,7 @@
 use super::*;
 use crate::http::forwarded::Proxies;
 use crate::library::Library;
-use crate::server::failures::Failures;
 use crate::server::limits::Bounds;
-use crate::server::pool::Pool;
 use crate::server::socket::script::Script;
 
 /// A server's context over a folder in which each file holds its own name.
@@ -20,13 +18,11 @@ impl Served {
         }
         let context = Context {
             site: Site::new(Library::open(folder.path()).unwrap()),
-            failures: Failures::default(),
-            limits: Limits::new(Bounds { connections: 8, per_address: 0, backlog: 8 }, Proxies::default()),
+            limits: Limits::new(Bounds { connections: 8, per_address: 0, refused: 8 }, Proxies::default()),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
-            read_error_log: Throttle::new(Duration::from_secs(1)),
-            copying: Copying { chunk_size: 4096, sendfile: false },
+            copy_mode: CopyMode { chunk_size: 4096, sendfile: false },
         };
         Self { context, _folder: folder }
     }
@@ -40,9 +36,8 @@ impl Served {
 
     fn run(&self, mut script: &mut Script) -> CloseReason {
         let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &self.context);
-        let pool = Pool::new(1, |_, _| ());
         loop {
-            match connection.serve(&mut script, &self.context, &mut Worker::of(&pool)) {
+            match connection.serve(&mut script, &self.context, &mut || ()) {
                 Next::Park(deadline) => script.wait_readable(deadline.until),
                 Next::Close(reason) => return reason,
             }
@@ -112,26 +107,6 @@ fn an_idle_connection_ends_without_a_word() {
     assert_eq!(run(&mut idle), CloseReason::IdleTimeout);
     assert_eq!(idle.elapsed(), 17.0);
     assert_eq!(statuses(&idle), ["200"]);
-}
-
-#[test]
-fn an_idle_connection_keeps_its_last_file_open_for_a_second_only() {
-    let served = Served::new();
-    let mut script = &mut Script::new().stays().says(0.0, get("/one"));
-    let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), script.now(), &served.context);
-    let pool = Pool::new(1, |_, _| ());
-    let mut seen = Vec::new();
-    loop {
-        match connection.serve(&mut script, &served.context, &mut Worker::of(&pool)) {
-            Next::Park(deadline) => {
-                seen.push((connection.last_file.is_open(), script.elapsed()));
-                script.wait_readable(deadline.until);
-            }
-            Next::Close(reason) => break assert_eq!(reason, CloseReason::IdleTimeout),
-        }
-    }
-    assert_eq!(seen, [(true, 0.0), (false, KEEP_FILE.as_secs_f64())]);
-    assert_eq!(script.elapsed(), 15.0);
 }
 
 #[test]
@@ -217,7 +192,7 @@ fn pipelined_requests_of_a_client_that_reads_nothing_are_left_in_the_socket() {
 #[test]
 fn where_connections_wait_for_a_place_this_one_ends_with_its_response_and_says_so() {
     let served = Served::new();
-    served.context.limits.set_waiting(true);
+    served.context.limits.set_full(true);
     let mut script = Script::new().says(0.5, get("/one")).says(5.0, get("/late"));
     assert_eq!(served.run(&mut script), CloseReason::Evicted);
     assert_eq!(statuses(&script), ["200", "close"]);
@@ -226,7 +201,7 @@ fn where_connections_wait_for_a_place_this_one_ends_with_its_response_and_says_s
 #[test]
 fn where_the_server_drains_a_new_connection_is_still_served_if_its_request_is_there() {
     let served = Served::new();
-    served.context.limits.stop(false);
+    served.context.limits.stop(Stage::Draining);
     let mut early = Script::new().says(0.0, get("/one"));
     assert_eq!(served.run(&mut early), CloseReason::Drained);
     assert_eq!(statuses(&early), ["200", "close"]);
@@ -238,7 +213,7 @@ fn where_the_server_drains_a_new_connection_is_still_served_if_its_request_is_th
 #[test]
 fn a_request_that_comes_as_its_connection_closes_does_not_lose_the_last_response() {
     let served = Served::new();
-    served.context.limits.stop(false);
+    served.context.limits.stop(Stage::Draining);
     let mut script = Script::new().stays().says(0.0, [get("/one"), get("/late")].concat());
     assert_eq!(served.run(&mut script), CloseReason::Drained);
     assert_eq!((statuses(&script), script.elapsed(), script.finished), (vec!["200".into(), "close".into()], 2.0, true));
@@ -261,22 +236,55 @@ fn one_connection_does_not_keep_its_worker_for_good() {
     let served = Served::new();
     let mut script = Script::new().says(0.0, get("/one").repeat(3 * MAX_REQUESTS_IN_A_ROW));
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |_, _| ());
-    let next = connection.serve(&mut &mut script, &served.context, &mut Worker::of(&pool));
+    let next = connection.serve(&mut &mut script, &served.context, &mut || ());
     assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
     assert_eq!(served.answered(), MAX_REQUESTS_IN_A_ROW);
 }
 
 #[test]
-fn a_long_response_detaches_its_worker_and_is_the_last_one_of_it() {
+fn a_long_response_is_reported_and_is_the_last_one_of_its_worker() {
     let served = Served::new();
     let film = std::fs::File::create(served._folder.path().join("long")).unwrap();
     film.set_len(1 << 20).unwrap();
     let mut script = Script::new().says(0.0, [get("/one"), get("/long"), get("/two")].concat());
     let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), Instant::now(), &served.context);
-    let pool = Pool::new(1, |_, _| ());
-    let mut worker = Worker::of(&pool);
-    let next = connection.serve(&mut &mut script, &served.context, &mut worker);
+    let mut is_long = false;
+    let next = connection.serve(&mut &mut script, &served.context, &mut || is_long = true);
     assert!(matches!(next, Next::Park(Deadline { until, idle_since: None }) if until <= Instant::now()));
-    assert_eq!((served.answered(), worker.is_detached), (2, true));
+    assert_eq!((served.answered(), is_long), (2, true));
+}
+
+#[test]
+fn the_response_to_head_has_no_body_even_if_it_is_an_error() {
+    for (request, status) in [
+        ("HEAD /video/film HTTP/1.1\r\nHost: nas\r\n\r\n", "200"),
+        ("HEAD /video/none HTTP/1.1\r\nHost: nas\r\n\r\n", "404"),
+        ("HEAD / HTTP/1.1\r\n\r\n", "400"),
+    ] {
+        let mut script = Script::new().says(0.0, request);
+        run(&mut script);
+        assert_eq!(statuses(&script)[0], status, "{request}");
+        assert!(script.output().ends_with("\r\n\r\n"), "{request}");
+        assert_eq!(script.output().matches("\r\n\r\n").count(), 1, "{request}");
+    }
+}
+
+#[test]
+fn a_refused_connection_lingers_and_is_closed() {
+    let served = Served::new();
+    let mut script = Script::new().stays().says(0.5, get("/one"));
+    let mut socket = &mut script;
+    let mut connection = Connection::new("127.0.0.1:5000".parse().unwrap(), socket.now(), &served.context);
+    let mut deadline = connection.start_linger(CloseReason::Refused, socket.now());
+    let reason = loop {
+        socket.wait_readable(deadline.until);
+        match connection.serve(&mut socket, &served.context, &mut || ()) {
+            Next::Park(next) => deadline = next,
+            Next::Close(reason) => break reason,
+        }
+    };
+    assert_eq!(reason, CloseReason::Refused);
+    assert_eq!(script.elapsed(), LINGER_TIMEOUT.as_secs_f64());
+    assert!(script.sent.is_empty());
+    assert_eq!(served.answered(), 0);
 }

@@ -11,7 +11,7 @@ use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use super::timespec;
+use crate::server::socket::timespec;
 
 /// The waker's token.
 const WAKER: u64 = u64::MAX;

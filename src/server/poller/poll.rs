@@ -1,4 +1,5 @@
-//! The same as `epoll.rs` by `poll(2)`, for other systems. Its cost grows with the number of sockets.
+//! Which sockets have something to read, by `poll(2)`, for systems without epoll. Its cost grows with the number of
+//! sockets.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::timespec;
-use crate::server::lock;
+use crate::server::socket::timespec;
+use crate::sync::lock;
 
 type Socket = Arc<dyn AsFd + Send + Sync>;
 

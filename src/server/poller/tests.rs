@@ -1,6 +1,7 @@
 use super::*;
 use std::io::Write;
 use std::net::Shutdown;
+use std::time::Duration;
 
 /// A client's end and the server's end of a connection.
 fn pair() -> (TcpStream, Arc<TcpStream>) {
@@ -52,7 +53,7 @@ macro_rules! selectors {
             }
 
             #[test]
-            fn a_socket_is_told_of_once_for_each_time_it_is_armed() {
+            fn each_arm_reports_once() {
                 let selector = Selector::new().unwrap();
                 let (mut theirs, ours) = pair();
                 selector.arm(7, &ours).unwrap();

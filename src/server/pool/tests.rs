@@ -1,4 +1,6 @@
 use super::*;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// What a job does: it says that it has begun, and ends when it is told to.
@@ -10,9 +12,9 @@ struct Job {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// As a response that a disk holds up: the pool isn't told.
-    HeldUp,
-    /// As a long response.
+    /// Like a response whose disk hangs: the pool is not told.
+    Hangs,
+    /// Like a long response.
     Long,
     Panics,
 }
@@ -20,156 +22,174 @@ enum Kind {
 /// Longer than any wait of a test that passes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn pool(most: usize) -> Arc<Pool<Job>> {
-    Pool::new(most, |job: Job, worker| {
-        if job.kind == Kind::Long {
-            worker.detach();
-        }
-        let _ = job.begun.send(());
-        let _ = job.end.recv();
-        assert!(job.kind != Kind::Panics, "a job that panics on purpose");
-    })
+/// A pool, and how many of its threads that have run a job are still alive.
+struct Probed {
+    pool: Arc<Pool<Job>>,
+    alive: Arc<AtomicUsize>,
 }
 
-/// Queues a job. What comes first says when it begins; drop the other one to end it.
-fn submit(pool: &Arc<Pool<Job>>, kind: Kind) -> (Receiver<()>, Sender<()>) {
-    let ((begun, has_begun), (ends, end)) = (channel(), channel());
-    pool.submit(Job { kind, begun, end });
-    pool.wake();
-    (has_begun, ends)
-}
+/// Uncounts its thread when the thread ends.
+struct Alive(Arc<AtomicUsize>);
 
-/// Does what the accept loop does while jobs are queued, until this one has begun.
-fn begins(pool: &Arc<Pool<Job>>, begun: &Receiver<()>) -> bool {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        pool.tick(Instant::now());
-        if begun.recv_timeout(TICK).is_ok() {
-            return true;
-        }
-    }
-    false
-}
-
-fn eventually(holds: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < until, "never");
-        thread::yield_now();
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-#[test]
-fn however_many_are_held_up_the_next_job_begins() {
-    let pool = pool(100);
-    let held_up: Vec<_> = (0..40).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    assert!(held_up.iter().all(|(begun, _)| begins(&pool, begun)));
-    let (begun, _end) = submit(&pool, Kind::HeldUp);
-    assert!(begins(&pool, &begun));
-    drop(held_up);
-    eventually(|| lock(&pool.state).running <= pool.processors);
+thread_local! {
+    static ALIVE: RefCell<Option<Alive>> = const { RefCell::new(None) };
+}
+
+fn count_this_thread(alive: &Arc<AtomicUsize>) {
+    ALIVE.with_borrow_mut(|counted| {
+        if counted.is_none() {
+            alive.fetch_add(1, Ordering::SeqCst);
+            *counted = Some(Alive(Arc::clone(alive)));
+        }
+    });
+}
+
+impl Probed {
+    fn new(max_threads: usize) -> Self {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let probe = Arc::clone(&alive);
+        let pool = Pool::new(max_threads, move |job: Job, worker| {
+            count_this_thread(&probe);
+            if job.kind == Kind::Long {
+                worker.detach();
+            }
+            let _ = job.begun.send(());
+            let _ = job.end.recv();
+            assert!(job.kind != Kind::Panics, "a job that panics on purpose");
+        });
+        Self { pool, alive }
+    }
+
+    /// Queues a job. The receiver says when it begins; drop the sender to end it.
+    fn submit(&self, kind: Kind) -> (Receiver<()>, Sender<()>) {
+        let (begun, has_begun) = channel();
+        let (ends, end) = channel();
+        self.pool.submit(Job { kind, begun, end });
+        self.pool.wake();
+        (has_begun, ends)
+    }
+
+    /// Ticks as the accept loop does until a job has begun.
+    fn begins(&self, begun: &Receiver<()>) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            self.pool.tick(Instant::now());
+            if begun.recv_timeout(TICK).is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn alive(&self) -> usize {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    fn eventually_alive(&self, most: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.alive() > most {
+            assert!(Instant::now() < until, "{} threads are alive", self.alive());
+            thread::yield_now();
+        }
+    }
 }
 
 #[test]
-fn where_the_queue_stands_still_as_many_are_called_as_are_queued() {
-    let pool = pool(100);
-    let jobs: Vec<_> = (0..50).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    assert_eq!(lock(&pool.state).threads, pool.processors, "no more than run at once");
-    eventually(|| lock(&pool.state).queue.len() == 50 - pool.processors);
-    lock(&pool.state).taken = 0;
-    pool.tick(Instant::now() + TICK);
-    assert!(jobs.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without another tick");
-    assert_eq!(pool.next_tick(), None);
+fn however_many_jobs_hang_the_next_one_begins() {
+    let probed = Probed::new(100);
+    let hanging: Vec<_> = (0..40).map(|_| probed.submit(Kind::Hangs)).collect();
+    assert!(hanging.iter().all(|(begun, _)| probed.begins(begun)));
+    let (begun, _end) = probed.submit(Kind::Hangs);
+    assert!(probed.begins(&begun));
 }
 
 #[test]
-fn a_queue_that_moves_fast_enough_calls_nobody() {
-    let pool = pool(100);
-    let _jobs: Vec<_> = (0..10).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| lock(&pool.state).queue.len() == 10 - pool.processors);
-    lock(&pool.state).taken = 3;
-    pool.tick(Instant::now() + TICK);
-    assert_eq!(lock(&pool.state).threads, pool.processors);
+fn a_stalled_queue_starts_a_worker_per_job() {
+    let probed = Probed::new(100);
+    let jobs: Vec<_> = (0..50).map(|_| probed.submit(Kind::Hangs)).collect();
+    let processors = probed.pool.processors;
+    assert!(jobs[..processors].iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without a tick");
+    assert!(jobs[processors..].iter().all(|(begun, _)| begun.try_recv().is_err()), "no more than processors");
+    assert!(jobs[processors..].iter().all(|(begun, _)| probed.begins(begun)));
+    assert_eq!(probed.pool.next_tick(), None, "every job has a worker");
+    assert_eq!(probed.alive(), 50);
+}
+
+#[test]
+fn surplus_threads_end_when_a_disk_answers_again() {
+    let probed = Probed::new(100);
+    let hanging: Vec<_> = (0..40).map(|_| probed.submit(Kind::Hangs)).collect();
+    assert!(hanging.iter().all(|(begun, _)| probed.begins(begun)));
+    drop(hanging);
+    probed.eventually_alive(probed.pool.processors);
 }
 
 #[test]
 fn a_long_job_makes_room_and_its_thread_ends_with_it() {
-    let pool = pool(100);
-    let long: Vec<_> = (0..20).map(|_| submit(&pool, Kind::Long)).collect();
+    let probed = Probed::new(100);
+    let long: Vec<_> = (0..20).map(|_| probed.submit(Kind::Long)).collect();
     assert!(long.iter().all(|(begun, _)| begun.recv_timeout(PATIENCE).is_ok()), "without a tick");
-    eventually(|| lock(&pool.state).running == 0);
-    assert!(lock(&pool.state).threads >= 20);
+    assert_eq!(probed.alive(), 20);
     drop(long);
-    // One that was called for a job that another one took is idle now.
-    eventually(|| lock(&pool.state).threads <= pool.processors);
-    eventually(|| lock(&pool.state).running == 0);
-}
-
-/// However slowly the system starts threads, and however often the queue is looked at meanwhile.
-#[test]
-fn no_more_workers_are_called_than_jobs_are_queued() {
-    let pool = pool(100);
-    let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
-    assert!(lock(&pool.state).threads <= 20);
+    probed.eventually_alive(0);
 }
 
 #[test]
-fn a_panic_ends_one_thread_and_is_accounted_for() {
-    let pool = pool(100);
+fn a_panic_ends_one_thread_and_the_next_job_begins() {
+    let probed = Probed::new(2);
     for _ in 0..10 {
-        let (begun, _) = submit(&pool, Kind::Panics);
-        assert!(begins(&pool, &begun));
+        let (begun, _) = probed.submit(Kind::Panics);
+        assert!(probed.begins(&begun));
     }
-    eventually(|| lock(&pool.state).running == 0);
-    eventually(|| lock(&pool.state).threads <= pool.processors);
-    let (begun, _end) = submit(&pool, Kind::HeldUp);
-    assert!(begins(&pool, &begun));
+    probed.eventually_alive(0);
+    let (begun, _end) = probed.submit(Kind::Hangs);
+    assert!(probed.begins(&begun));
 }
 
 #[test]
-fn there_are_no_more_threads_than_there_may_be() {
-    let pool = pool(5);
-    let jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    (0..10).for_each(|tick| pool.tick(Instant::now() + tick * 2 * TICK));
-    assert_eq!(lock(&pool.state).threads, 5.max(pool.processors));
+fn the_number_of_threads_is_bounded() {
+    let probed = Probed::new(5);
+    let most = 5.max(probed.pool.processors);
+    let jobs: Vec<_> = (0..20).map(|_| probed.submit(Kind::Hangs)).collect();
     for (begun, end) in jobs {
-        assert!(begins(&pool, &begun));
+        assert!(probed.begins(&begun));
+        assert!(probed.alive() <= most);
         drop(end);
     }
 }
 
 #[test]
-fn a_job_for_which_no_thread_can_be_started_is_given_back_in_time() {
-    let pool = pool(5);
-    let job = |pool: &Pool<Job>| pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_some();
-    let _jobs: Vec<_> = (0..20).map(|_| submit(&pool, Kind::HeldUp)).collect();
-    eventually(|| lock(&pool.state).queue.len() < 20);
-    assert!(!job(&pool), "threads can be started as far as is known");
-    lock(&pool.state).is_starved = true;
-    assert!(pool.take_overdue(Instant::now(), PATIENCE).is_none(), "it has not waited for long");
-    assert!(job(&pool));
+fn a_job_for_which_there_is_no_thread_is_given_back_in_time() {
+    let probed = Probed::new(1);
+    let processors = probed.pool.processors;
+    let running: Vec<_> = (0..processors).map(|_| probed.submit(Kind::Hangs)).collect();
+    assert!(running.iter().all(|(begun, _)| probed.begins(begun)));
+    let _waiting = probed.submit(Kind::Hangs);
+    assert!(probed.pool.take_overdue(Instant::now(), PATIENCE).is_none(), "it has not waited for long");
+    assert!(probed.pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_some());
+    assert!(probed.pool.take_overdue(Instant::now() + 2 * TICK, TICK).is_none(), "there is no other");
 }
 
 #[test]
 fn a_closed_pool_ends_its_threads() {
-    let pool = pool(100);
-    let (begun, end) = submit(&pool, Kind::HeldUp);
-    assert!(begins(&pool, &begun));
-    drop(end);
-    eventually(|| lock(&pool.state).idle == 1);
-    let (begun, end) = submit(&pool, Kind::HeldUp);
-    assert!(begins(&pool, &begun));
-    pool.close();
-    drop(end);
-    eventually(|| lock(&pool.state).threads == 0);
+    let probed = Probed::new(100);
+    let jobs: Vec<_> = (0..2).map(|_| probed.submit(Kind::Hangs)).collect();
+    assert!(jobs.iter().all(|(begun, _)| probed.begins(begun)));
+    probed.pool.close();
+    drop(jobs);
+    probed.eventually_alive(0);
 }
 
-/// An ordinary user can't raise a priority again, so that a thread that lowered its own must not come back for short
-/// work.
+/// An ordinary user can't raise a priority again, so a thread that has lowered its own must not take short jobs.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_long_job_has_a_lower_priority_and_the_next_ones_have_not() {
+fn a_long_job_has_a_lower_priority_and_the_next_jobs_have_not() {
     let priority = || rustix::process::getpriority_process(None).unwrap();
     let usual = priority();
     let (seen, priorities) = channel();

@@ -1,5 +1,4 @@
 use super::*;
-use crate::server::pool::Pool;
 use crate::server::socket::script::Script;
 use std::io::Write;
 use std::sync::Arc;
@@ -8,8 +7,8 @@ const CHUNK: usize = 4096;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn copies(chunk_size: usize) -> Copying {
-    Copying { chunk_size, sendfile: false }
+fn copies(chunk_size: usize) -> CopyMode {
+    CopyMode { chunk_size, sendfile: false }
 }
 
 /// An open file that has no name any more.
@@ -27,19 +26,16 @@ fn film(length: usize) -> Vec<u8> {
 struct Sent {
     body_bytes: u64,
     begun: bool,
-    outcome: Result<(), Broken>,
+    outcome: Result<(), SendError>,
 }
 
-fn pool() -> Arc<Pool<Box<crate::server::Client>>> {
-    Pool::new(1, |_, _| ())
-}
-
-fn transmit(mut script: &mut Script, body: &Body, copying: Copying) -> Sent {
-    let (mut clock, mut worker) = (StallClock::default(), Worker::of(&pool()));
-    let mut out = Writer::new(&mut script, &mut clock, TIMEOUT, &mut worker);
-    let outcome = send(&mut out, b"head".to_vec(), body, copying, false);
-    let taken = out.taken();
-    Sent { body_bytes: taken.saturating_sub(4), begun: taken > 0, outcome }
+fn transmit(mut script: &mut Script, body: &Body, mode: CopyMode) -> Sent {
+    let mut clock = StallClock::default();
+    let mut on_long = || ();
+    let mut out = Writer::new(&mut script, &mut clock, TIMEOUT, &mut on_long);
+    let outcome = send(&mut out, b"head".to_vec(), body, mode, false);
+    let sent = out.sent();
+    Sent { body_bytes: sent.saturating_sub(4), begun: sent > 0, outcome }
 }
 
 #[test]
@@ -71,7 +67,7 @@ fn bodies_arrive_whole_whatever_the_chunk() {
         ];
         for (body, want) in rows {
             let mut script = Script::new();
-            let sent = transmit(&mut script, &body, Copying { sendfile, chunk_size });
+            let sent = transmit(&mut script, &body, CopyMode { sendfile, chunk_size });
             assert!(sent.outcome.is_ok());
             assert_eq!((sent.body_bytes, body.len()), (want.len() as u64, want.len() as u64), "{chunk_size}");
             assert!(script.sent.concat() == [b"head", &want[..]].concat(), "{chunk_size}: {body:?}");
@@ -95,8 +91,8 @@ fn the_last_bytes_wait_for_the_fin_if_there_is_one() {
     for (body, chunks) in [(Body::Empty, 1), (Body::Slice(file(&film(5000)), 0..5000), 2)] {
         let (mut script, mut clock) = (Script::new(), StallClock::default());
         let mut socket = &mut script;
-        let mut worker = Worker::of(&pool());
-        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut worker);
+        let mut on_long = || ();
+        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut on_long);
         send(&mut out, b"head".to_vec(), &body, copies(CHUNK), true).unwrap();
         assert_eq!((script.more.len(), script.more.last()), (chunks, Some(&true)));
     }
@@ -122,7 +118,7 @@ fn a_drip_does_not_extend_the_stall_clock() {
         script = script.takes(f64::from(second), 60);
     }
     let sent = transmit(&mut script, &Body::Slice(file(&film), 0..film.len() as u64), copies(CHUNK));
-    assert!(matches!(sent.outcome, Err(Broken::Stalled)));
+    assert!(matches!(sent.outcome, Err(SendError::Stalled)));
     assert_eq!(script.elapsed(), 60.0);
     assert_eq!(sent.body_bytes, (CHUNK - 4 + 60 * 60) as u64);
 }
@@ -144,17 +140,17 @@ fn a_file_that_became_shorter_ends_the_response() {
     let mut script = Script::new();
     let short = file(&film);
     let sent = transmit(&mut script, &Body::Slice(short, 0..20_000), copies(CHUNK));
-    assert!(matches!(sent.outcome, Err(Broken::Truncated)) && sent.begun);
+    assert!(matches!(sent.outcome, Err(SendError::Truncated)) && sent.begun);
     assert_eq!(sent.body_bytes, 2 * CHUNK as u64);
 
     let mut script = Script::new();
     let sent = transmit(&mut script, &Body::Slice(file(b""), 0..20_000), copies(CHUNK));
-    assert!(matches!(sent.outcome, Err(Broken::Truncated)) && !sent.begun, "nothing was promised yet");
+    assert!(matches!(sent.outcome, Err(SendError::Truncated)) && !sent.begun, "nothing was promised yet");
 }
 
 #[test]
 fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
-    let by_kernel = Copying { sendfile: true, chunk_size: CHUNK };
+    let by_kernel = CopyMode { sendfile: true, chunk_size: CHUNK };
     let film = film(1 << 20);
     let mut steady = Script::new().takes_at_first(CHUNK);
     let mut dripping = Script::new().takes_at_first(CHUNK);
@@ -166,16 +162,16 @@ fn the_kernels_copy_has_the_same_deadline_end_and_accounts() {
     assert!(transmit(&mut steady, &body, by_kernel).outcome.is_ok());
     assert!(steady.sent.concat() == [b"head", &film[..]].concat());
     let sent = transmit(&mut dripping, &body, by_kernel);
-    assert!(matches!(sent.outcome, Err(Broken::Stalled)));
+    assert!(matches!(sent.outcome, Err(SendError::Stalled)));
     assert_eq!((dripping.elapsed(), sent.body_bytes), (60.0, (CHUNK - 4 + 60 * 60) as u64));
 
     let sent = transmit(&mut Script::new(), &Body::Slice(file(&film[..10_000]), 0..20_000), by_kernel);
-    assert!(matches!(sent.outcome, Err(Broken::Truncated)));
+    assert!(matches!(sent.outcome, Err(SendError::Truncated)));
     assert_eq!(sent.body_bytes, 10_000);
 
-    for short in [Copying { chunk_size: CHUNK, sendfile: false }, by_kernel] {
+    for short in [CopyMode { chunk_size: CHUNK, sendfile: false }, by_kernel] {
         let sent = transmit(&mut Script::new(), &Body::Slice(file(b""), 0..20_000), short);
-        assert!(matches!(sent.outcome, Err(Broken::Truncated)) && !sent.begun, "the head is not sent");
+        assert!(matches!(sent.outcome, Err(SendError::Truncated)) && !sent.begun, "the head is not sent");
     }
 }
 
@@ -187,30 +183,33 @@ fn the_next_response_does_not_start_the_stall_clock_again() {
         script = script.takes(f64::from(tenth) * 10.0, 400);
     }
     let (mut clock, mut responses) = (StallClock::default(), 0);
-    let (mut socket, mut worker) = (&mut script, Worker::of(&pool()));
+    let mut socket = &mut script;
+    let mut on_long = || ();
     let outcome = loop {
-        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut worker);
+        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut on_long);
         match send(&mut out, b"head".to_vec(), &Body::Bytes(vec![b'x'; 396].into()), copies(CHUNK), false) {
             Ok(()) => responses += 1,
             Err(broken) => break broken,
         }
     };
-    assert!(matches!(outcome, Broken::Stalled));
+    assert!(matches!(outcome, SendError::Stalled));
     assert_eq!((script.elapsed(), responses), (60.0, 6));
 }
 
 #[test]
-fn a_worker_is_detached_where_the_response_is_long_or_the_socket_full() {
+fn a_response_is_a_long_one_after_128_kib_or_when_the_socket_is_full() {
     let rows = [
-        (LONG_RESPONSE - 1, Script::new(), false),
-        (LONG_RESPONSE, Script::new(), true),
-        (9, Script::new().takes_at_first(5), true),
+        (LONG_RESPONSE - 1, Script::new(), 0),
+        (LONG_RESPONSE, Script::new(), 1),
+        (9, Script::new().takes_at_first(5), 1),
     ];
     for (length, mut script, want) in rows {
-        let (mut clock, mut worker) = (StallClock::default(), Worker::of(&pool()));
+        let mut clock = StallClock::default();
+        let mut calls = 0;
+        let mut on_long = || calls += 1;
         let mut socket = &mut script;
-        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut worker);
+        let mut out = Writer::new(&mut socket, &mut clock, TIMEOUT, &mut on_long);
         let _ = send(&mut out, Vec::new(), &Body::Bytes(vec![b'x'; length as usize].into()), copies(CHUNK), false);
-        assert_eq!(worker.is_detached, want, "{length}");
+        assert_eq!(calls, want, "{length}");
     }
 }
