@@ -11,6 +11,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::error::ErrorKind as ClapError;
 use clap::{Arg, Command};
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
 
 use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
@@ -92,7 +93,10 @@ pub struct Config {
 
 /// A duration like `10s`, greater than zero.
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    match humantime::parse_duration(text) {
+    // A span may have days and weeks, a `SignedDuration` not.
+    let span = text.parse::<Span>();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    match duration.and_then(Duration::try_from) {
         Ok(Duration::ZERO) => Err("must be greater than zero"),
         Ok(duration) => Ok(duration),
         Err(_) => Err("expected a duration like 500ms, 10s or 2m"),

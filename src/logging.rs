@@ -13,7 +13,9 @@ use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 /// Bytes that the queue holds, some two thousand lines; as many may be on their way out of it.
 const CAPACITY: usize = 256 * 1024;
@@ -92,7 +94,7 @@ impl Log {
                 LOST.fetch_add(lines, Ordering::Relaxed);
                 lost += lines;
             }
-            if lost > 0 && out.write_all(report(lost, SystemTime::now()).as_bytes()).is_ok() {
+            if lost > 0 && out.write_all(report(lost, Timestamp::now()).as_bytes()).is_ok() {
                 lost = 0;
             }
             let mut queue = self.queue();
@@ -131,10 +133,9 @@ fn count_lines(text: &[u8]) -> u64 {
 }
 
 /// In `env_logger`'s format, past its filter: who filters warnings out wants to know of lost errors, too.
-fn report(lost: u64, now: SystemTime) -> String {
-    let now = humantime::format_rfc3339_seconds(now);
+fn report(lost: u64, now: Timestamp) -> String {
     let lines = if lost == 1 { "1 log line was" } else { &format!("{lost} log lines were") };
-    format!("[{now} WARN  filmstrip::logging] {lines} lost: standard error could not be written\n")
+    format!("[{now:.0} WARN  filmstrip::logging] {lines} lost: standard error could not be written\n")
 }
 
 #[cfg(test)]
@@ -226,7 +227,7 @@ mod tests {
     fn a_report_looks_like_any_other_line() {
         let want = "[1970-01-01T00:00:00Z WARN  filmstrip::logging] 2 log lines were lost: \
                     standard error could not be written\n";
-        assert_eq!(report(2, SystemTime::UNIX_EPOCH), want);
-        assert!(report(1, SystemTime::UNIX_EPOCH).contains("] 1 log line was lost: "));
+        assert_eq!(report(2, Timestamp::UNIX_EPOCH), want);
+        assert!(report(1, Timestamp::UNIX_EPOCH).contains("] 1 log line was lost: "));
     }
 }

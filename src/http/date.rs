@@ -1,65 +1,45 @@
-//! Dates as HTTP writes them (RFC 9110 §5.6.7), from 1970 to 9999. Files have others too; they are omitted.
+//! Dates as HTTP and RFC 3339 write them. Files may have dates from before 1970 or after 9999.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Writes `time` as IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`), cut to whole seconds.
+use jiff::Timestamp;
+
+/// The last second of the year 9999, since 1970.
+const END_OF_9999: u64 = 253_402_300_799;
+
+/// The first second of the year 0.
+const START_OF_YEAR_0: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
+/// Writes `time` as IMF-fixdate (RFC 9110 §5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`), cut to whole seconds.
 /// `None` for a time before 1970 or after 9999, on which implementations disagree.
 pub fn format(time: SystemTime) -> Option<String> {
-    matches!(Civil::of(time).year, 1970..10_000).then(|| httpdate::fmt_http_date(time))
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    (since.as_secs() <= END_OF_9999).then(|| httpdate::fmt_http_date(time))
 }
 
-/// A second of the Gregorian calendar, in UTC. Months and days begin at 1.
-#[derive(Debug, Clone, Copy)]
-pub struct Civil {
-    pub year: i64,
-    pub month: i64,
-    pub day: i64,
-    /// The second of the day, 0 to 86,399.
-    pub second: i64,
-}
-
-impl Civil {
-    pub fn of(time: SystemTime) -> Self {
-        const DAY: i64 = 86_400;
-        let seconds = match time.duration_since(UNIX_EPOCH) {
-            Ok(since) => since.as_secs().cast_signed(),
-            // Rounded down: a nanosecond before 1970 is in 1969.
-            Err(before) => (-before.duration().as_nanos().cast_signed()).div_euclid(1_000_000_000) as i64,
-        };
-        // Days since 1 March of the year 0, in eras of 400 years (Howard Hinnant, "chrono-compatible low-level date
-        // algorithms"): years that begin in March have their leap day last.
-        let days = seconds.div_euclid(DAY) + 719_468;
-        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * day_of_year + 2) / 153;
-        Self {
-            year: era * 400 + year_of_era + i64::from(month >= 10),
-            month: (month + 2) % 12 + 1,
-            day: day_of_year - (153 * month + 2) / 5 + 1,
-            second: seconds.rem_euclid(DAY),
-        }
-    }
+/// Converts `time`. A time outside jiff's range becomes the start or the end of it, [`Timestamp::MIN`] (in the year
+/// -9999) or [`Timestamp::MAX`] (on 30 December 9999).
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    let nearest = if time < UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(nearest)
 }
 
 /// Writes `time` as RFC 3339 in UTC (`1994-11-06T08:49:37Z`), cut to whole seconds.
 /// A time outside the years 0 to 9999 becomes the first or the last second of them.
 pub fn rfc3339(time: SystemTime) -> String {
-    let Civil { year, month, day, second } = Civil::of(time);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    match year {
-        ..0 => "0000-01-01T00:00:00Z".into(),
-        0..10_000 => format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"),
-        10_000.. => "9999-12-31T23:59:59Z".into(),
+    let timestamp = timestamp(time);
+    if timestamp == Timestamp::MAX {
+        return "9999-12-31T23:59:59Z".into();
     }
+    format!("{:.0}", timestamp.max(START_OF_YEAR_0))
 }
 
-/// Parses a date in any of the three formats of §5.6.7.
+/// Parses a date in any of the three formats of RFC 9110 §5.6.7.
 pub fn parse(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
 }
 
-/// The `Date` field's value for this moment (§6.6.1).
+/// The `Date` field's value for this moment (RFC 9110 §6.6.1).
 pub fn now() -> String {
     format(SystemTime::now()).unwrap_or_else(|| httpdate::fmt_http_date(UNIX_EPOCH))
 }
@@ -68,9 +48,6 @@ pub fn now() -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    /// The last second of the year 9999, since 1970.
-    const END_OF_9999: u64 = 253_402_300_799;
 
     #[test]
     fn a_date_is_written_where_http_can_write_it() {
