@@ -81,8 +81,8 @@ pub struct Config {
     #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
     pub route_prefix: RoutePrefix,
 
-    /// Reverse proxy whose X-Forwarded-For, -Proto, -Host and Forwarded fields are believed: an address, or a network
-    /// like 10.0.0.0/8; repeat for more
+    /// Reverse proxy whose X-Forwarded-For, -Proto and -Host fields are believed: an address, or a network like
+    /// 10.0.0.0/8; repeat for more
     #[arg(long, value_name = "IP/CIDR", value_parser = parse_network)]
     pub trust_proxy: Vec<IpNet>,
 
