@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::http::{content_type, date, target};
 use crate::library::listing::path::{as_path, stem};
-use crate::library::listing::{LeftOut, Sidecar, Video};
+use crate::library::listing::{Sidecar, Video};
 use crate::subtitles::label::{Label, labels};
 use crate::urls::Urls;
 
@@ -67,23 +67,6 @@ pub fn json(videos: &[Video], urls: &Urls) -> serde_json::Result<Vec<u8>> {
     Ok(json)
 }
 
-/// The field that says what a listing left out, where there is anything to say.
-pub const LEFT_OUT: &str = "Filmstrip-Left-Out";
-
-/// Its value, a dictionary of RFC 9651 (§3.2): `unreadable=2, refused-links=1, too-many`.
-pub fn left_out(left_out: &LeftOut) -> Option<String> {
-    let counted = |count: usize, name| (count > 0).then(|| format!("{name}={count}"));
-    let flagged = |is_set: bool, name: &str| is_set.then(|| name.to_owned());
-    let members = [
-        counted(left_out.unreadable, "unreadable"),
-        counted(left_out.refused_links, "refused-links"),
-        counted(left_out.too_deep, "too-deep"),
-        flagged(left_out.too_many, "too-many"),
-        flagged(left_out.too_slow, "too-slow"),
-    ];
-    (!left_out.is_nothing()).then(|| members.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,14 +90,5 @@ mod tests {
         );
         let got = String::from_utf8(json(&[video], &Urls::default()).unwrap()).unwrap();
         assert_eq!(got, want.replace("\\u{fffd}", "\u{fffd}"));
-    }
-
-    #[test]
-    fn what_is_left_out_is_said_in_a_field_and_nothing_is_said_of_nothing() {
-        assert_eq!(left_out(&LeftOut::default()), None);
-        let some = LeftOut { unreadable: 2, refused_links: 1, ..LeftOut::default() };
-        assert_eq!(left_out(&some).as_deref(), Some("unreadable=2, refused-links=1"));
-        let rest = LeftOut { too_deep: 3, too_many: true, too_slow: true, ..LeftOut::default() };
-        assert_eq!(left_out(&rest).as_deref(), Some("too-deep=3, too-many, too-slow"));
     }
 }

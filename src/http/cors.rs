@@ -7,7 +7,7 @@ use super::response::Response;
 
 /// Response fields that a script may read besides the safelisted ones, and request fields that it may send. Cast
 /// receivers ask for `Content-Type` and `Accept-Encoding`.
-const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag, Filmstrip-Left-Out";
+const EXPOSED: &str = "Content-Range, Content-Length, Accept-Ranges, ETag";
 const ALLOWED_FIELDS: &str = "Content-Type, Accept-Encoding, Range, If-Range, If-Match, If-None-Match, \
                               If-Modified-Since, If-Unmodified-Since";
 

@@ -10,8 +10,8 @@ use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::OpenError;
 use crate::library::kind;
+use crate::library::listing::Listing;
 use crate::library::listing::path::{as_path, base};
-use crate::library::listing::{LeftOut, Listing};
 use crate::representation::{instead, validated};
 use crate::subtitles::{self, label};
 use crate::{api, playlist};
@@ -62,7 +62,7 @@ impl Site {
             Err(error) if matches!(*error, OpenError::NotFound) => match self.listed_video(path) {
                 Ok((listed, at)) => {
                     let text = playlist::m3u(&origin, &self.urls, &listed.listing.videos[at..=at], "");
-                    Answer::new(text.into_bytes().into(), LeftOut::default())
+                    Answer::new(text.into_bytes().into())
                 }
                 Err(error) => return self.failed(&error, path),
             },

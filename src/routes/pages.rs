@@ -5,7 +5,7 @@ use super::shared::{Answer, Form, Scope};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::library::OpenError;
-use crate::library::listing::{LeftOut, Listing};
+use crate::library::listing::Listing;
 use crate::pages;
 
 impl Site {
@@ -28,7 +28,7 @@ impl Site {
         let videos = &listed.listing.videos;
         let previous = at.checked_sub(1).map(|before| &videos[before]);
         let page = pages::watch::page(&self.urls, &videos[at], previous, videos.get(at + 1)).into_bytes();
-        Answer::new(page.into(), LeftOut::default()).respond(head, pages::described)
+        Answer::new(page.into()).respond(head, pages::described)
     }
 
     /// The error page for a folder. One without read permission is a fault of the setup, hence 503 and not 403.

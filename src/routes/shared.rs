@@ -9,12 +9,11 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Site;
-use crate::api;
 use crate::cache::Cache;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::listing::path::parent;
-use crate::library::listing::{LeftOut, Listing, Video};
+use crate::library::listing::{Listing, Video};
 use crate::library::{Identity, OpenError, OpenFile};
 use crate::memory::{Trimmed, map_if_large, with_room};
 use crate::pages::assets::fnv1a;
@@ -50,23 +49,18 @@ pub enum Form {
 pub struct Answer {
     body: Arc<Vec<u8>>,
     etag: String,
-    left_out: LeftOut,
 }
 
 impl Answer {
     /// One with `body`.
-    pub fn new(body: Arc<Vec<u8>>, left_out: LeftOut) -> Self {
+    pub fn new(body: Arc<Vec<u8>>) -> Self {
         let etag = format!("\"{:x}\"", fnv1a(&body));
-        Self { body, etag, left_out }
+        Self { body, etag }
     }
 
     /// The response to a client that may have it already; `describe` adds the fields of a response with a body.
     pub fn respond(self, head: &Head<'_>, describe: impl FnOnce(Response) -> Response) -> Response {
-        let response = revalidated(self.etag, head, || describe(Response::new(200, Body::Bytes(self.body))));
-        match api::left_out(&self.left_out) {
-            Some(value) => response.with(api::LEFT_OUT, value),
-            None => response,
-        }
+        revalidated(self.etag, head, || describe(Response::new(200, Body::Bytes(self.body))))
     }
 }
 
@@ -160,7 +154,7 @@ impl Site {
             return Ok(answer.clone());
         }
         let body = self.shared.bodies.share(write(&listed.listing)?).ok_or(OpenError::Busy)?;
-        let answer = Answer::new(body, listed.listing.left_out);
+        let answer = Answer::new(body);
         answers.insert(form, answer.clone());
         Ok(answer)
     }
