@@ -1,24 +1,31 @@
 //! The program's log: lines on standard error that nothing ever waits for.
 //!
-//! `env_logger` filters and formats (`RUST_LOG`, `info` by default). Its lines go into a bounded queue, which one
-//! thread writes to standard error: a pipe that nobody reads, or a terminal stopped by Ctrl-S, holds up that thread
-//! alone. A line that doesn't fit into the queue, or can't be written, is lost; once lines can be written again, the
-//! log says how many were.
+//! `env_logger` filters and formats (`RUST_LOG`, `info` by default). Its lines go into a queue, from which one thread
+//! writes them to standard error. A pipe that nobody reads, or a terminal stopped by Ctrl-S, blocks only that thread. A
+//! line that finds the queue full, or that can't be written, is lost. As soon as lines can be written again, the log
+//! says how many were lost.
+//!
+//! The queue holds 2048 lines. Only a hostile client makes them long: one of the access log has at most some 4 KiB, and
+//! a full queue of these 8 MiB.
 
 // tracing-appender's writer brings tracing-subscriber, time and crossbeam, and tells nobody what it dropped;
 // flexi_logger replaces env_logger. Both are more than this file.
 
 use std::io::{self, IsTerminal, Write};
-use std::mem::take;
+use std::iter::once;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Bytes that the queue holds, some two thousand lines; as many may be on their way out of it.
-const CAPACITY: usize = 256 * 1024;
+/// Messages that the queue holds; a message is a line, as a rule.
+const QUEUE: usize = 2048;
+
+/// Bytes after which lines are written, even if there are more in the queue.
+const BATCH: usize = 64 * 1024;
 
 /// How long [`Log::flush`] waits.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -32,15 +39,39 @@ pub fn lines_lost() -> u64 {
 }
 
 /// The way to standard error. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Log(Arc<(Mutex<Queue>, Condvar)>);
+#[derive(Debug, Clone)]
+pub struct Log {
+    queue: SyncSender<Message>,
+    unreported: Unreported,
+}
 
-#[derive(Debug, Default)]
-struct Queue {
-    text: Vec<u8>,
-    is_writing: bool,
-    /// Lines that were lost and not yet reported. They belong behind `text`.
-    lost: u64,
+#[derive(Debug)]
+enum Message {
+    /// One or several whole lines.
+    Lines(Vec<u8>),
+    /// Asks for an answer once everything before it is written.
+    Flush(SyncSender<()>),
+}
+
+/// The number of lines that were lost, and that the log hasn't reported yet.
+#[derive(Debug, Clone, Default)]
+struct Unreported(Arc<AtomicU64>);
+
+impl Unreported {
+    /// Counts lines that are lost.
+    fn add(&self, text: &[u8]) {
+        let lines = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.0.fetch_add(lines, Ordering::Relaxed);
+        LOST.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Reports the lines that were lost, if there are any. If that fails too, the next report has them.
+    fn report_to(&self, out: &mut impl Write) {
+        let lost = self.0.load(Ordering::Relaxed);
+        if lost > 0 && out.write_all(report(lost, Timestamp::now()).as_bytes()).is_ok() {
+            self.0.fetch_sub(lost, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Lets `log` and panics write to standard error without waiting for it.
@@ -64,72 +95,71 @@ pub fn init() -> io::Result<Log> {
 
 impl Log {
     fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let log = Self::default();
-        let queue = log.clone();
-        thread::Builder::new().name("log".into()).stack_size(64 * 1024).spawn(move || queue.write_to(out))?;
+        let (queue, messages) = sync_channel(QUEUE);
+        let unreported = Unreported::default();
+        let log = Self { queue, unreported: unreported.clone() };
+        let write = move || write_to(out, &messages, &unreported);
+        thread::Builder::new().name("log".into()).stack_size(64 * 1024).spawn(write)?;
         Ok(log)
     }
 
     /// Waits until everything is written, or for a second at most.
     pub fn flush(&self) {
-        let is_pending = |queue: &mut Queue| queue.is_writing || !queue.text.is_empty();
-        // Whoever poisoned it has nothing left to write.
-        let _ = self.0.1.wait_timeout_while(self.queue(), FLUSH, is_pending);
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes to `out` what comes into the queue, for ever.
-    fn write_to(&self, mut out: impl Write) {
-        loop {
-            let is_idle = |queue: &mut Queue| queue.text.is_empty();
-            let mut queue = self.0.1.wait_while(self.queue(), is_idle).unwrap_or_else(PoisonError::into_inner);
-            queue.is_writing = true;
-            let (text, mut lost) = (take(&mut queue.text), take(&mut queue.lost));
-            drop(queue);
-            if out.write_all(&text).is_err() {
-                let lines = count_lines(&text);
-                LOST.fetch_add(lines, Ordering::Relaxed);
-                lost += lines;
+        let deadline = Instant::now() + FLUSH;
+        let (done, written) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        // `send` would wait for ever where nobody reads, and std has no `send_timeout`.
+        while let Err(TrySendError::Full(unsent)) = self.queue.try_send(message) {
+            if Instant::now() >= deadline {
+                return;
             }
-            if lost > 0 && out.write_all(report(lost, Timestamp::now()).as_bytes()).is_ok() {
-                lost = 0;
-            }
-            let mut queue = self.queue();
-            queue.is_writing = false;
-            queue.lost += lost;
-            self.0.1.notify_all();
+            message = unsent;
+            thread::sleep(Duration::from_millis(5));
         }
+        // An error says that the second is over, or that the thread is gone: both times there is nothing to wait for.
+        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
 impl Write for Log {
     /// Takes whole lines, as `env_logger` writes them, and takes them at once.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let mut queue = self.queue();
-        if queue.text.len() + lines.len() > CAPACITY {
-            let lost = count_lines(lines);
-            queue.lost += lost;
-            LOST.fetch_add(lost, Ordering::Relaxed);
-        } else {
-            queue.text.extend_from_slice(lines);
-            if !queue.is_writing {
-                self.0.1.notify_all();
-            }
+        if self.queue.try_send(Message::Lines(lines.to_vec())).is_err() {
+            self.unreported.add(lines);
         }
         Ok(lines.len())
     }
 
-    /// Nothing: this is called after every line. [`Log::flush`] is what waits.
+    /// Does nothing, because it is called after every line. [`Log::flush`] is what waits.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-fn count_lines(text: &[u8]) -> u64 {
-    text.iter().filter(|&&byte| byte == b'\n').count() as u64
+/// Writes to `out` what comes into the queue, many lines at a time where there are many.
+fn write_to(mut out: impl Write, messages: &Receiver<Message>, unreported: &Unreported) {
+    let mut text = Vec::new();
+    while let Ok(first) = messages.recv() {
+        let mut flush = None;
+        for message in once(first).chain(messages.try_iter()) {
+            match message {
+                Message::Lines(lines) => text.extend_from_slice(&lines),
+                Message::Flush(done) => flush = Some(done),
+            }
+            if flush.is_some() || text.len() >= BATCH {
+                break;
+            }
+        }
+        if out.write_all(&text).is_err() {
+            unreported.add(&text);
+        }
+        text.clear();
+        unreported.report_to(&mut out);
+        if let Some(done) = flush {
+            // The one who asked may have gone.
+            let _ = done.send(());
+        }
+    }
 }
 
 /// In `env_logger`'s format, past its filter: who filters warnings out wants to know of lost errors, too.
@@ -141,8 +171,7 @@ fn report(lost: u64, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Instant;
+    use std::sync::mpsc::{Sender, channel};
 
     /// A standard error that hands over what is written to it, and then waits until it may go on; without anybody to
     /// hand it to, it is broken.
@@ -163,64 +192,81 @@ mod tests {
 
     /// A log whose thread waits in the midst of its first line; `lost` lines more than the queue holds came after that.
     fn stuck(lost: usize) -> (Log, Receiver<String>, Sender<()>) {
-        let ((sender, written), (go_on, receiver)) = (channel(), channel());
+        let (sender, written) = channel();
+        let (go_on, receiver) = channel();
         let mut log = Log::start(Gate(sender, receiver)).unwrap();
         log.write_all(b"first\n").unwrap();
         assert_eq!(written.recv().unwrap(), "first\n");
-        let line = [&[b'x'; 1023][..], b"\n"].concat();
-        (0..CAPACITY / line.len() + lost).for_each(|_| log.write_all(&line).unwrap());
+        for number in 0..QUEUE + lost {
+            log.write_all(format!("line {number}\n").as_bytes()).unwrap();
+        }
         (log, written, go_on)
+    }
+
+    fn unreported(log: &Log) -> u64 {
+        log.unreported.0.load(Ordering::Relaxed)
     }
 
     #[test]
     fn where_nobody_reads_the_queue_has_a_bound_and_a_flush_has_an_end() {
         let (log, _written, _go_on) = stuck(3);
-        assert_eq!(log.queue().text.len(), CAPACITY);
-        assert_eq!(log.queue().lost, 3);
+        assert_eq!(unreported(&log), 3);
         assert!(lines_lost() >= 3);
         let started = Instant::now();
         log.flush();
         assert!(started.elapsed() >= FLUSH);
+        assert!(started.elapsed() < 20 * FLUSH, "{:?}", started.elapsed());
     }
 
     #[test]
-    fn once_lines_are_read_again_the_log_says_how_many_are_missing_and_where() {
+    fn once_lines_are_read_again_the_log_says_how_many_are_missing() {
         let (mut log, written, go_on) = stuck(3);
-        go_on.send(()).unwrap();
-        assert_eq!(written.recv().unwrap().len(), CAPACITY);
-        log.write_all(b"later\n").unwrap();
         go_on.send(()).unwrap();
         let report = written.recv().unwrap();
         assert!(report.contains(" 3 log lines were lost: "), "{report}");
+        let mut rest = String::new();
+        while !rest.ends_with(&format!("line {}\n", QUEUE - 1)) {
+            go_on.send(()).unwrap();
+            rest += &written.recv().unwrap();
+        }
+        assert!(rest.starts_with("line 0\nline 1\n"), "{rest}");
+        assert_eq!(rest.lines().count(), QUEUE);
+        log.write_all(b"later\n").unwrap();
         go_on.send(()).unwrap();
-        assert_eq!(written.recv().unwrap(), "later\n");
+        assert_eq!(written.recv().unwrap(), "later\n", "lost lines are reported once");
+        assert_eq!(unreported(&log), 0);
     }
 
     #[test]
     fn what_can_not_be_written_is_counted_and_ends_nothing() {
-        let ((sender, written), (_go_on, receiver)) = (channel(), channel());
+        let (sender, written) = channel();
+        let (_go_on, receiver) = channel();
         drop(written);
         let mut log = Log::start(Gate(sender, receiver)).unwrap();
         for round in 1..=3 {
             log.write_all(b"line\n").unwrap();
             log.flush();
-            assert_eq!(log.queue().lost, round);
+            assert_eq!(unreported(&log), round);
         }
     }
 
     #[test]
-    fn a_flush_waits_for_what_is_being_written() {
+    fn a_flush_waits_for_what_is_in_a_full_queue() {
         let (log, written, go_on) = stuck(0);
         let reader = thread::spawn(move || {
-            go_on.send(()).unwrap();
-            assert_eq!(written.recv().unwrap().len(), CAPACITY);
-            go_on.send(()).unwrap();
-            written
+            let mut text = String::new();
+            // Ends when the log is dropped.
+            while go_on.send(()).is_ok() {
+                let Ok(more) = written.recv() else { break };
+                text += &more;
+            }
+            text
         });
         log.flush();
-        assert!(log.queue().text.is_empty());
-        assert!(!log.queue().is_writing);
-        assert!(reader.join().unwrap().try_recv().is_err(), "nothing else was written");
+        drop(log);
+        let text = reader.join().unwrap();
+        assert!(text.ends_with(&format!("line {}\n", QUEUE - 1)), "{text}");
+        assert_eq!(text.lines().count(), QUEUE);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Client, Folder, Program, eventually, film};
 
-/// Connections that ask once each. With what a line of the log shows of such a request, twice what the log queues.
-const CLIENTS: usize = 600;
+/// Connections that ask once each. Each is a line of the log, which queues 2048.
+const CLIENTS: usize = 2500;
 
 fn start(folder: &Path, log: impl Into<Stdio>, options: &[&str]) -> Program {
     let mut command = Program::command();
