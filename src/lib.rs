@@ -30,6 +30,7 @@ pub mod cli;
 mod close_reason;
 mod config;
 mod embed;
+mod fingerprint;
 #[doc(hidden)]
 pub mod http;
 mod lan;

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use askama::Template;
 use percent_encoding::PercentEncode;
 
+use crate::fingerprint::fnv1a;
 use crate::http::date::timestamp;
 use crate::http::response::{Body, Response};
 use crate::http::target::encode;
@@ -99,7 +100,7 @@ impl<'l> Card<'l> {
 
     /// One of the 24 hues in the style sheet.
     fn hue(&self) -> u64 {
-        assets::fnv1a(self.title.0) % 24
+        fnv1a(self.title.0) % 24
     }
 }
 

@@ -1,15 +1,18 @@
-//! The pages' styles, scripts and icon, embedded in the binary. The tag is a hash of the content, and browsers
+//! The pages' styles, scripts and icons, embedded in the binary. The entity tag is a hash of the content, and browsers
 //! revalidate it each time, so that an update takes effect at once.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
+use crate::fingerprint;
 use crate::http::content_type;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::representation::revalidated;
 
-/// Name and content of each.
-const ASSETS: &[(&str, &[u8])] = &[
+/// Name and content of each file.
+const FILES: &[(&str, &[u8])] = &[
     ("style.css", include_bytes!("assets/style.css")),
     ("gallery.css", include_bytes!("assets/gallery.css")),
     ("gallery.js", include_bytes!("assets/gallery.js")),
@@ -36,56 +39,82 @@ const ASSETS: &[(&str, &[u8])] = &[
     ("icon.svg", include_bytes!("assets/icon.svg")),
 ];
 
+/// A file, and what its response needs.
+struct Asset {
+    name: &'static str,
+    etag: String,
+    content_type: Cow<'static, str>,
+    body: Arc<Vec<u8>>,
+}
+
+impl Asset {
+    fn new(name: &'static str, content: &[u8]) -> Self {
+        Self {
+            name,
+            etag: fingerprint::etag(content),
+            content_type: content_type::of(Path::new(name)),
+            body: content.to_vec().into(),
+        }
+    }
+}
+
+static ASSETS: LazyLock<Vec<Asset>> =
+    LazyLock::new(|| FILES.iter().map(|(name, content)| Asset::new(name, content)).collect());
+
 /// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
-    let (known, content) = ASSETS.iter().find(|(known, _)| known.as_bytes() == name)?;
-    let content = sent(known, content);
-    let etag = format!("\"{:x}\"", fnv1a(&content));
-    let content_type = content_type::of(Path::new(known));
-    let whole = || Response::new(200, Body::Bytes(content.into())).with("Content-Type", content_type);
-    Some(revalidated(etag, head, whole))
-}
-
-/// Styles and scripts are sent without indentation and lines of comments, a seventh of their size. So no template
-/// literal of a script may go over several lines.
-fn sent(name: &str, content: &[u8]) -> Vec<u8> {
-    if !name.ends_with(".css") && !name.ends_with(".js") {
-        return content.to_vec();
-    }
-    let lines = content.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let is_comment = |line: &[u8]| line.starts_with(b"//") || (line.starts_with(b"/*") && line.ends_with(b"*/"));
-    let code: Vec<&[u8]> = lines.filter(|line| !line.is_empty() && !is_comment(line)).collect();
-    code.join(&b'\n')
-}
-
-/// FNV-1a, 64 bits: a fingerprint, not cryptographic.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    let asset = ASSETS.iter().find(|asset| asset.name.as_bytes() == name)?;
+    let whole = || {
+        let body = Body::Bytes(Arc::clone(&asset.body));
+        Response::new(200, body).with("Content-Type", asset.content_type.clone())
+    };
+    Some(revalidated(asset.etag.clone(), head, whole))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_styles_and_scripts_of_both_pages_together_are_small() {
-        let is_code = |name: &str| name.ends_with(".css") || name.ends_with(".js");
-        let code = ASSETS.iter().filter(|(name, _)| is_code(name));
-        // Together with the pages' HTML, without cards, below 60 kB.
-        assert!(code.map(|(name, content)| sent(name, content).len()).sum::<usize>() < 51_000);
+    fn get(name: &str, fields: &str) -> Option<Response> {
+        let head = format!("GET /assets/{name} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        response(name.as_bytes(), &Head::parse(head.as_bytes()).unwrap())
     }
 
     #[test]
-    fn only_comments_and_indentation_are_left_out() {
-        assert_eq!(sent("a.js", b"// A comment.\n\nif (a) {\n  b('//'); // why\n}\n"), b"if (a) {\nb('//'); // why\n}");
-        assert_eq!(sent("a.css", b"/* A comment. */\na {\n  b: c; }\n"), b"a {\nb: c; }");
-        assert_eq!(sent("a.svg", b"  <svg>\n"), b"  <svg>\n");
-        for (name, content) in ASSETS.iter().filter(|(name, _)| name.ends_with(".js")) {
-            let is_whole = |line: &[u8]| line.iter().filter(|byte| **byte == b'`').count() % 2 == 0;
-            assert!(
-                content.split(|&byte| byte == b'\n').all(is_whole),
-                "{name}: a template literal over several lines"
-            );
+    fn the_styles_and_scripts_of_both_pages_together_are_small() {
+        let is_code = |name: &str| name.ends_with(".css") || name.ends_with(".js");
+        let code = FILES.iter().filter(|(name, _)| is_code(name));
+        assert!(code.map(|(_, content)| content.len()).sum::<usize>() < 62_000);
+    }
+
+    #[test]
+    fn each_file_has_its_type_and_is_revalidated() {
+        let rows = [
+            ("style.css", &b"/* System"[..], "text/css; charset=utf-8"),
+            ("player.js", b"", "text/javascript; charset=utf-8"),
+            ("favicon.ico", b"\0\0\x01\0", "image/x-icon"),
+            ("apple-touch-icon.png", b"\x89PNG", "image/png"),
+            ("icon.svg", b"<svg", "image/svg+xml"),
+            ("manifest.webmanifest", b"{", "application/manifest+json"),
+        ];
+        for (name, start, content_type) in rows {
+            let first = get(name, "").unwrap();
+            let Body::Bytes(bytes) = &first.body else { panic!("{name} has no body") };
+            assert!(bytes.starts_with(start), "{name}");
+            assert_eq!(first.field("content-type"), Some(content_type), "{name}");
+            assert_eq!(first.field("cache-control"), Some("no-cache"), "{name}");
+            let etag = first.field("etag").unwrap();
+            let again = get(name, &format!("If-None-Match: {etag}\r\n")).unwrap();
+            assert_eq!(again.status.0, 304, "{name}");
+            assert_eq!(again.field("etag"), Some(etag), "{name}");
+            assert_eq!(get(name, "If-None-Match: \"x\"\r\n").unwrap().status.0, 200, "{name}");
+        }
+    }
+
+    #[test]
+    fn another_name_is_none() {
+        for name in ["", "style", "STYLE.CSS", "../style.css", "base.html"] {
+            assert!(get(name, "").is_none(), "{name}");
         }
     }
 }

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Site;
 use crate::cache::Cache;
+use crate::fingerprint::etag;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::library::listing::path::parent;
 use crate::library::listing::{Listing, Video};
 use crate::library::{Identity, OpenError, OpenFile};
 use crate::memory::{Trimmed, map_if_large, with_room};
-use crate::pages::assets::fnv1a;
 use crate::representation::revalidated;
 use crate::subtitles;
 
@@ -54,8 +54,7 @@ pub struct Answer {
 impl Answer {
     /// One with `body`.
     pub fn new(body: Arc<Vec<u8>>) -> Self {
-        let etag = format!("\"{:x}\"", fnv1a(&body));
-        Self { body, etag }
+        Self { etag: etag(&body), body }
     }
 
     /// The response to a client that may have it already; `describe` adds the fields of a response with a body.
