@@ -4,6 +4,7 @@
 
 #[path = "support/hanging_disk.rs"]
 mod hanging_disk;
+#[allow(dead_code, reason = "it needs only a part of them")]
 mod support;
 
 use std::net::{SocketAddr, TcpStream};

@@ -2,6 +2,7 @@
 //! stalls always is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[allow(dead_code, reason = "it needs only a part of them")]
 mod support;
 
 use std::io::Read;

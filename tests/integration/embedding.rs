@@ -1,14 +1,12 @@
 //! filmstrip as a library: `Site::respond` behind a tiny_http server, and filmstrip's own server in another program.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
 use filmstrip::{Library, Site};
-use support::{Client, Folder, Program, film};
+
+use crate::support::{self, Client, Folder, Program, film};
 
 /// A tiny_http server that passes each request to filmstrip on a new thread.
 fn tiny_http_over(folder: &Folder) -> (Arc<tiny_http::Server>, std::net::SocketAddr) {

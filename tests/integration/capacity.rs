@@ -1,14 +1,11 @@
 //! The limits: connections, descriptors and threads run out, and connections beyond the limit are handled.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Client, Folder, Program, Running, film};
+use crate::support::{self, Client, Folder, Program, Running, film};
 
 const GET: &str = "GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n";
 

@@ -1,9 +1,4 @@
 //! filmstrip behind the servers of docs/SCALING.md, with the configurations in contrib/, on loopback.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "support/crawler.rs"]
-mod crawler;
-mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,7 +9,9 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use support::{Answer, Client, Folder, Program, eventually, film, find_program};
+
+use crate::crawler;
+use crate::support::{Answer, Client, Folder, Program, eventually, film, find_program};
 
 const MIB: usize = 1 << 20;
 

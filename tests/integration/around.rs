@@ -1,7 +1,4 @@
 //! Subtitles, playlists, the API, metrics and `--lan`, and the players and tools that use them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
-use support::{Answer, Client, Folder, Program, Running, eventually, find_program};
+
+use crate::support::{Answer, Client, Folder, Program, Running, eventually, find_program};
 
 fn get(address: std::net::SocketAddr, target: &str, fields: &str) -> Answer {
     let mut client = Client::connect(address);

@@ -1,7 +1,4 @@
 //! Files that change while they are sent, and symbolic links that change while they are opened.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -10,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, RenameFlags};
 
-use support::{Client, Folder, Running, film};
+use crate::support::{self, Client, Folder, Running, film};
 
 const SIZE: usize = 30_000_000;
 

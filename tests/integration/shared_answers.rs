@@ -1,14 +1,11 @@
 //! Made answers: one look and one copy for all who ask for the same, and nothing new for those who have it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::{Answer, Client, Folder, Program, Running, eventually};
+use crate::support::{Answer, Client, Folder, Program, Running, eventually};
 
 #[test]
 fn a_page_that_did_not_change_is_304_and_one_that_did_is_sent() {

@@ -1,14 +1,11 @@
 //! RFC 9110 and 9112: a row for each rule that players and caches rely on. Each request is sent over a new connection,
 //! and again over one persistent connection.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use support::{Answer, Client, Folder, Running, Session, film};
+use crate::support::{Answer, Client, Folder, Running, Session, film};
 
 /// A rule: section, request, status, and fields that the response has (`name`, `name: value`) or lacks (`!name`).
 type Rule<'r> = (&'r str, &'r str, &'r str, &'r [(&'r str, &'r str)], u16, &'r [&'r str]);

@@ -1,7 +1,4 @@
 //! The program's interface: arguments, standard streams, signals, exit statuses.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +7,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::{Client, Folder, Program, film};
+
+use crate::support::{self, Client, Folder, Program, film};
 
 fn output(arguments: &[&str]) -> Output {
     Program::command().args(arguments).output().unwrap()
@@ -52,7 +50,7 @@ fn usage_errors_have_status_2_and_help_and_version_0() {
     );
     let help = text(&output(&["--help"]).stdout);
     assert!(help.contains("[OPTIONS] [DIR]"), "{help}");
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let words = help.split_whitespace().map(|word| word.trim_end_matches([',', '.']));
     for option in words.filter(|word| word.starts_with("--")) {
         assert!(readme.contains(option), "the README doesn't know {option}");

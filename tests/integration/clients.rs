@@ -1,14 +1,11 @@
 //! Real clients, if installed, and the program: curl, ffprobe, ffmpeg and others.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-
-mod support;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use support::{Folder, Program, film, find_program};
+use crate::support::{self, Folder, Program, film, find_program};
 
 /// What a client printed. Panics if the client fails.
 fn run(program: &Path, arguments: &[&str]) -> Vec<u8> {

@@ -1,7 +1,4 @@
 //! Files, names, ranges and connections over real sockets, byte by byte.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, symlink};
 use std::time::{Duration, SystemTime};
 
-use support::{Client, Folder, Running, Session, film};
+use crate::support::{self, Client, Folder, Running, Session, film};
 
 #[test]
 fn a_film_arrives_whole_with_the_head_that_players_need() {

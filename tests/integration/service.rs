@@ -1,8 +1,4 @@
 //! filmstrip as a service: sockets and messages of systemd, the units, and `make install`.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -14,7 +10,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Client, Folder, Program, film};
+
+use crate::support::{self, Client, Folder, Program, film};
 
 const REQUEST: &str = "GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n";
 

@@ -1,7 +1,4 @@
 //! What is served is what DIR names now, and a server that idles holds nothing of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-
-mod support;
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Answer, Client, Folder, Program, Running};
+use crate::support::{self, Answer, Client, Folder, Program, Running};
 
 fn get(address: SocketAddr, target: &str) -> Answer {
     ask(&mut Client::connect(address), target)

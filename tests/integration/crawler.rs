@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::support::{Answer, Client};
+use crate::support::{Answer, Client};
 
 /// The paths of all URLs, by where they were found: `a href`, `import`, `playlist`.
 pub type Found = BTreeMap<String, BTreeSet<String>>;

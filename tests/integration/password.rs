@@ -1,7 +1,4 @@
 //! `--auth`: a password for everything but `/health`, and a key in the URLs of files for players that send none.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::{self, File};
 use std::process::Stdio;
@@ -11,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use support::{Client, Folder, Program, Running, Session};
+
+use crate::support::{self, Client, Folder, Program, Running, Session};
 
 const CREDENTIALS: &str = "me:secret";
 

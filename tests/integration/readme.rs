@@ -1,17 +1,14 @@
 //! Every command in the README does what is written there.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Folder, Program, find_program};
+use crate::support::{Folder, Program, find_program};
 
 /// The README's blocks in `language`.
 fn blocks(language: &str) -> Vec<&'static str> {
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let start = format!("```{language}\n");
     let after: Vec<_> = readme.split(&start).skip(1).collect();
     after.into_iter().map(|text| text.split("```").next().unwrap()).collect()

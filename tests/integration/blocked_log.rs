@@ -1,7 +1,4 @@
 //! A log that nobody reads costs lines of the log, and nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
@@ -11,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Client, Folder, Program, eventually, film};
+
+use crate::support::{Client, Folder, Program, eventually, film};
 
 /// Connections that ask once each. Each is a line of the log, which queues 2048.
 const CLIENTS: usize = 2500;

@@ -1,13 +1,10 @@
 //! Malformed, ambiguous and endless requests: each gets its response, and no other client is affected.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use support::{Client, Folder, PATIENCE, Program, Running, film};
+use crate::support::{self, Client, Folder, PATIENCE, Program, Running, film};
 
 fn get(lines: &str) -> String {
     format!("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n{lines}\r\n")

@@ -1,12 +1,9 @@
 //! `--trust-proxy`: what reverse proxies tell of their clients is believed from them alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs::File;
 use std::process::Stdio;
 
-use support::{Client, Folder, Program, Running, Session, film};
+use crate::support::{self, Client, Folder, Program, Running, Session, film};
 
 #[test]
 fn playlists_have_the_urls_that_the_client_behind_a_trusted_proxy_asked() {

@@ -1,12 +1,9 @@
 //! What a listing leaves out is said: on the page, in the playlist, and once in the log.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use support::{Client, Folder, Program, eventually};
+use crate::support::{Client, Folder, Program, eventually};
 
 #[test]
 fn links_that_lead_out_are_counted_and_the_log_has_one_line_for_each() {
