@@ -27,9 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn ask(address: SocketAddr, name: &str) -> Client {
-    let mut client = Client::connect(address);
-    client.send(format!("GET /video/{name} HTTP/1.1\r\nHost: nas\r\n\r\n"));
-    client
+    Client::requesting(address, &format!("/video/{name}"))
 }
 
 /// Clients that ask for files whose reads hang.
@@ -41,9 +39,7 @@ fn ask_for_slow_files(address: SocketAddr, numbers: std::ops::Range<usize>) -> V
 fn slowest_health(address: SocketAddr) -> Duration {
     let times = (0..100).map(|_| {
         let started = Instant::now();
-        let mut client = Client::connect(address);
-        client.send("GET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
-        assert_eq!(client.read("GET").text(), "ok");
+        assert_eq!(Client::get(address, "/health").text(), "ok");
         started.elapsed()
     });
     times.max().unwrap()

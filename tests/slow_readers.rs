@@ -18,11 +18,11 @@ fn reading_time() -> Duration {
 }
 
 const RATE: usize = 32 * 1024;
-const REQUEST: &str = "GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n";
+const FILM: &str = "/video/film.mp4";
 
 /// Reads [`RATE`] bytes a second for `time`; returns whether all of them arrived and were right.
 fn reads_steadily(client: &mut Client, film: &[u8], time: Duration) -> bool {
-    client.send(REQUEST);
+    client.send_request("GET", FILM, &[]);
     let (started, mut taken) = (Instant::now(), 0);
     let mut chunk = vec![0; RATE / 10];
     let mut right = client.read_head().is_some();
@@ -41,13 +41,7 @@ fn a_client_that_reads_32_kib_a_second_is_never_disconnected_and_one_that_reads_
     let folder = Folder::new().with("film.mp4", &film);
     let options = ["--stall-timeout", "5s", "--max-connections-per-ip", "0"];
     let program = Program::start(folder.path(), &options);
-    let mut stalled: Vec<Client> = (0..50)
-        .map(|_| {
-            let mut client = Client::connect(program.address);
-            client.send(REQUEST);
-            client
-        })
-        .collect();
+    let mut stalled: Vec<Client> = (0..50).map(|_| Client::requesting(program.address, FILM)).collect();
     let time = reading_time();
     let (read_enough, seen) = (Barrier::new(51), Barrier::new(51));
     let descriptors = std::thread::scope(|scope| {

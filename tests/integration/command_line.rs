@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -68,9 +67,7 @@ fn every_address_is_printed_on_a_line_of_its_own() {
         let line = lines.next().unwrap().unwrap();
         assert!(line.starts_with(start) && line.ends_with('/'), "{line}");
         let address = line.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
-        let mut client = Client::connect(address);
-        client.send("GET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
-        assert_eq!(client.read("GET").status, 200);
+        assert_eq!(Client::get(address, "/health").status, 200);
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -82,8 +79,7 @@ fn a_signal_drains_and_ends_with_status_0() {
         let film = film(20_000_000);
         let folder = Folder::new().with("film.mp4", &film);
         let mut program = Program::start(folder.path(), &[]);
-        let mut client = Client::connect(program.address);
-        client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+        let mut client = Client::requesting(program.address, "/video/film.mp4");
         client.stream.read_exact(&mut [0; 1]).unwrap();
         program.signal(signal);
         support::eventually("the listener is closed", || std::net::TcpStream::connect(program.address).is_err());
@@ -96,8 +92,7 @@ fn a_signal_drains_and_ends_with_status_0() {
 fn a_second_signal_stops_at_once() {
     let folder = Folder::new().with("film.mp4", film(20_000_000));
     let mut program = Program::start(folder.path(), &["--drain-timeout", "10m"]);
-    let mut client = Client::connect(program.address);
-    client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+    let mut client = Client::requesting(program.address, "/video/film.mp4");
     client.stream.read_exact(&mut [0; 1]).unwrap();
     program.signal(Signal::TERM);
     support::eventually("the listener is closed", || std::net::TcpStream::connect(program.address).is_err());
@@ -121,9 +116,7 @@ fn standard_streams_that_are_closed_or_full_end_nothing() {
         drop((child.stdout.take(), child.stderr.take()));
         support::eventually("it listens", || std::net::TcpStream::connect(port).is_ok());
         for _ in 0..20 {
-            let mut client = Client::connect(port);
-            client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
-            assert_eq!(client.read("GET").body, b"film", "{broken}");
+            assert_eq!(Client::get(port, "/video/film.mp4").body, b"film", "{broken}");
         }
         assert!(child.try_wait().unwrap().is_none(), "{broken}");
         child.kill().unwrap();
@@ -186,8 +179,7 @@ fn a_film_streams_with_flat_memory() {
     File::options().write(true).open(folder.file("big.mkv")).unwrap().set_len(1 << 30).unwrap();
     let program = Program::start(folder.path(), &["--chunk-size", "65536"]);
     let mut client = Client::connect(program.address);
-    client.send("GET /video/big.mkv HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
-    client.stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    client.send_request("GET", "/video/big.mkv", &[("Connection", "close")]);
     assert_eq!(client.read_head().unwrap().field("content-length"), Some("1073741824"));
     assert_eq!(client.skip_rest(), 1 << 30);
     let peak = program.status("VmHWM");

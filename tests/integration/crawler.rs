@@ -18,8 +18,7 @@ pub fn crawl(address: SocketAddr, root: &str) -> Found {
     let mut queue = VecDeque::from(seeds);
     let mut client = Client::connect(address);
     while let Some(target) = queue.pop_front() {
-        client.send(format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n"));
-        let answer = client.read("GET");
+        let answer = client.ask(&target);
         assert_eq!(answer.status, if target.ends_with("/none.mp4") { 404 } else { 200 }, "{target}");
         for (place, link) in links(&target, &answer) {
             let path = resolve(&target, &link, address);

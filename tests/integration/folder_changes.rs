@@ -1,26 +1,16 @@
 //! What is served is what DIR names now, and a server that idles holds nothing of it.
 
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{self, Answer, Client, Folder, Program, Running};
-
-fn get(address: SocketAddr, target: &str) -> Answer {
-    ask(&mut Client::connect(address), target)
-}
-
-fn ask(client: &mut Client, target: &str) -> Answer {
-    client.send(format!("GET {target} HTTP/1.1\r\nHost: nas\r\n\r\n"));
-    client.read("GET")
-}
+use crate::support::{self, Client, Folder, Program, Running};
 
 /// The names that the API has, with a space between them.
 fn listed(address: SocketAddr) -> String {
-    let answer = get(address, "/api/videos");
+    let answer = Client::get(address, "/api/videos");
     let videos: Vec<serde_json::Value> = serde_json::from_slice(&answer.body).unwrap();
     videos.iter().map(|video| video["name"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
@@ -36,42 +26,40 @@ fn a_link_that_is_switched_serves_the_new_folder_at_once() {
     symlink("one", &current).unwrap();
     let server = Running::with(&folder, |config| config.dir = current.clone());
     let mut kept = Client::connect(server.address);
-    assert_eq!(ask(&mut kept, "/video/a.mp4").body, b"older");
+    assert_eq!(kept.ask("/video/a.mp4").body, b"older");
     for (target, name) in [("two", "new"), ("one", "old"), ("two", "new")] {
         symlink(target, folder.file("next")).unwrap();
         fs::rename(folder.file("next"), &current).unwrap();
         let film: &[u8] = if name == "new" { b"newer" } else { b"older" };
-        assert_eq!(ask(&mut kept, "/video/a.mp4").body, film, "on the connection that has the other one open");
-        assert_eq!(get(server.address, "/video/a.mp4").body, film);
+        assert_eq!(kept.ask("/video/a.mp4").body, film, "on the connection that has the other one open");
+        assert_eq!(Client::get(server.address, "/video/a.mp4").body, film);
         assert_eq!(listed(server.address), format!("a.mp4 only-{name}.mp4"));
-        assert!(get(server.address, "/").text().contains(&format!("/watch/only-{name}.mp4")));
-        assert!(get(server.address, "/playlist.m3u").text().contains(&format!("/video/only-{name}.mp4")));
-        assert_eq!(get(server.address, &format!("/watch/only-{name}.mp4")).status, 200);
+        assert!(Client::get(server.address, "/").text().contains(&format!("/watch/only-{name}.mp4")));
+        assert!(Client::get(server.address, "/playlist.m3u").text().contains(&format!("/video/only-{name}.mp4")));
+        assert_eq!(Client::get(server.address, &format!("/watch/only-{name}.mp4")).status, 200);
     }
 }
 
 #[test]
 fn a_folder_that_is_gone_is_503_and_one_line_of_the_log_and_comes_back_by_itself() {
     let folder = Folder::new().with("videos/a.mp4", "film");
-    let (videos, away, log) = (folder.file("videos"), folder.file("away"), folder.file("log"));
-    let mut command = Program::command();
-    command.arg(&videos).args(["--port", "0"]).stderr(fs::File::create(&log).unwrap());
-    let program = Program::start_command(command);
+    let (videos, away) = (folder.file("videos"), folder.file("away"));
+    let program = Program::with_log(Program::serving(&videos, &[]));
     let targets = ["/", "/?path=x", "/watch/a.mp4", "/video/a.mp4", "/api/videos", "/playlist.m3u", "/subtitles/a.vtt"];
     let mut kept = Client::connect(program.address);
-    assert_eq!(ask(&mut kept, "/video/a.mp4").status, 200);
+    assert_eq!(kept.ask("/video/a.mp4").status, 200);
     fs::rename(&videos, &away).unwrap();
     for target in targets {
-        let answer = ask(&mut kept, target);
+        let answer = kept.ask(target);
         assert_eq!((answer.status, answer.field("retry-after")), (503, Some("3")), "{target}");
     }
-    assert_eq!(get(program.address, "/health").status, 200);
+    assert_eq!(Client::get(program.address, "/health").status, 200);
     fs::rename(&away, &videos).unwrap();
-    assert_eq!(ask(&mut kept, "/video/a.mp4").body, b"film");
+    assert_eq!(kept.ask("/video/a.mp4").body, b"film");
     assert_eq!(listed(program.address), "a.mp4");
-    assert_eq!(get(program.address, "/").status, 200);
-    support::eventually("the log says so", || fs::read_to_string(&log).unwrap().contains(" can't be read: "));
-    assert_eq!(fs::read_to_string(&log).unwrap().matches(" can't be read: ").count(), 1);
+    assert_eq!(Client::get(program.address, "/").status, 200);
+    support::eventually("the log says so", || program.log().contains(" can't be read: "));
+    assert_eq!(program.log().matches(" can't be read: ").count(), 1);
 }
 
 /// A file system in memory that is mounted on a folder; unmounted when it is dropped.
@@ -84,10 +72,7 @@ impl Mount {
         if output.as_ref().is_ok_and(|output| output.status.success()) {
             return Some(Self(path.to_owned()));
         }
-        let line = "skipped: nothing can be mounted here (run it as root, where mount(2) is allowed)";
-        assert!(std::env::var_os("FILMSTRIP_TEST_ALL").is_none(), "{line}");
-        // Written past the test harness, which keeps to itself what a test that passes prints.
-        let _ = writeln!(std::io::stderr(), "{line}");
+        support::skip("nothing can be mounted here (run it as root, where mount(2) is allowed)");
         None
     }
 
@@ -111,16 +96,16 @@ fn a_disk_that_is_mounted_over_the_folder_is_seen_at_once() {
     let server = Running::with(&folder, |config| config.dir = videos.clone());
     let mut kept = Client::connect(server.address);
     assert_eq!(listed(server.address), "a.mp4 not-mounted.mp4");
-    assert_eq!(ask(&mut kept, "/video/a.mp4").body, b"below");
+    assert_eq!(kept.ask("/video/a.mp4").body, b"below");
     let Some(mount) = Mount::over(&videos) else { return };
     fs::write(videos.join("a.mp4"), "above").unwrap();
     assert_eq!(listed(server.address), "a.mp4");
-    assert_eq!(ask(&mut kept, "/video/a.mp4").body, b"above");
+    assert_eq!(kept.ask("/video/a.mp4").body, b"above");
     // What it asked for last stays open; this is something else.
-    assert_eq!(ask(&mut kept, "/health").status, 200);
+    assert_eq!(kept.ask("/health").status, 200);
     assert_eq!(mount.unmount(), Ok(()));
     assert_eq!(listed(server.address), "a.mp4 not-mounted.mp4");
-    assert_eq!(ask(&mut kept, "/video/a.mp4").body, b"below");
+    assert_eq!(kept.ask("/video/a.mp4").body, b"below");
 }
 
 #[test]
@@ -133,7 +118,7 @@ fn an_idle_server_keeps_no_disk_from_being_unmounted() {
     let mut idle: Vec<Client> = Vec::new();
     for target in ["/api/videos", "/", "/playlist.m3u", "/watch/film.mp4", "/subtitles/film.vtt", "/video/film.mp4"] {
         let mut client = Client::connect(program.address);
-        ask(&mut client, target);
+        client.ask(target);
         idle.push(client);
     }
     // A connection keeps its film open for a second.
@@ -145,7 +130,7 @@ fn an_idle_server_keeps_no_disk_from_being_unmounted() {
         outcome.is_ok()
     });
     for client in &mut idle {
-        assert_eq!(ask(client, "/health").status, 200, "they are still there");
+        assert_eq!(client.ask("/health").status, 200, "they are still there");
     }
     assert_eq!(listed(program.address), "");
 }

@@ -85,8 +85,7 @@ fn a_race_of_symbolic_links_never_leads_out_of_the_folder() {
         let mut client = Client::connect(server.address);
         for round in 0..4000 {
             let target = ["film.mp4", "season/film.mp4"][round % 2];
-            client.send(format!("GET /video/{target} HTTP/1.1\r\nHost: nas\r\n\r\n"));
-            let answer = client.read("GET");
+            let answer = client.ask(&format!("/video/{target}"));
             match answer.status {
                 200 => assert_eq!(answer.body, b"public"),
                 404 | 503 => {}
@@ -113,7 +112,7 @@ fn a_film_that_is_truncated_to_zero_before_the_first_byte_is_no_empty_success() 
         });
         for _ in 0..1000 {
             let mut client = Client::connect(server.address);
-            client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
+            client.send_request("GET", "/video/film.mp4", &[("Connection", "close")]);
             let mut answer = Vec::new();
             client.stream.read_to_end(&mut answer).unwrap();
             let head = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");

@@ -11,9 +11,7 @@ fn get(lines: &str) -> String {
 }
 
 fn is_served(address: SocketAddr) -> bool {
-    let mut client = Client::connect(address);
-    client.send(get("Connection: close\r\n"));
-    client.read("GET").status == 200
+    Client::get(address, "/video/film.mp4").status == 200
 }
 
 #[test]
@@ -65,19 +63,18 @@ fn well_formed_requests_that_fail_keep_the_connection() {
     let folder = Folder::new().with("film.mp4", "film");
     let server = Running::over(&folder);
     let mut client = Client::connect(server.address);
-    for (method, target, lines, status) in [
-        ("GET", "/none", "", 404),
-        ("GET", "/video/film.mp4", "Range: bytes=9-\r\n", 416),
-        ("GET", "/video/film.mp4", "If-Match: \"x\"\r\n", 412),
-        ("GET", "/video/%zz", "", 400),
-        ("DELETE", "/video/film.mp4", "", 405),
-        ("get", "/video/film.mp4", "", 501),
-        ("CONNECT", "nas:443", "", 405),
-        ("OPTIONS", "*", "", 204),
-        ("GET", "http://other/video/film.mp4", "", 200),
+    for (method, target, field, status) in [
+        ("GET", "/none", None, 404),
+        ("GET", "/video/film.mp4", Some(("Range", "bytes=9-")), 416),
+        ("GET", "/video/film.mp4", Some(("If-Match", "\"x\"")), 412),
+        ("GET", "/video/%zz", None, 400),
+        ("DELETE", "/video/film.mp4", None, 405),
+        ("get", "/video/film.mp4", None, 501),
+        ("CONNECT", "nas:443", None, 405),
+        ("OPTIONS", "*", None, 204),
+        ("GET", "http://other/video/film.mp4", None, 200),
     ] {
-        client.send(format!("{method} {target} HTTP/1.1\r\nHost: nas\r\n{lines}\r\n"));
-        let answer = client.read(method);
+        let answer = client.request(method, target, field.as_slice());
         assert_eq!((answer.status, answer.field("connection")), (status, None), "{method} {target}");
         assert_eq!(answer.field("allow").is_some(), matches!(status, 405 | 204), "{method} {target}");
     }
@@ -153,9 +150,7 @@ fn a_client_that_pipelines_and_reads_nothing_is_disconnected_after_one_stall_tim
         full_since = Instant::now();
     }
     support::eventually("it is disconnected", || {
-        let mut client = Client::connect(program.address);
-        client.send("GET /metrics HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
-        client.read("GET").text().contains("filmstrip_closes_total{reason=\"stalled\"} 1")
+        Client::get(program.address, "/metrics").text().contains("filmstrip_closes_total{reason=\"stalled\"} 1")
     });
     let waited = full_since.elapsed();
     assert!(waited < Duration::from_millis(3500), "{waited:?} with a timeout of 2 s");
@@ -222,9 +217,9 @@ fn clients_that_reset_or_disconnect_leak_no_resources() {
 #[test]
 fn no_request_forges_a_line_of_the_log() {
     let folder = Folder::new().with("film.mp4", "film");
-    let mut command = Program::command();
-    command.arg(folder.path()).args(["--port", "0"]).env_remove("RUST_LOG").stderr(std::process::Stdio::piped());
-    let mut program = Program::start_command(command);
+    let mut command = Program::serving(folder.path(), &[]);
+    command.env_remove("RUST_LOG");
+    let mut program = Program::with_log(command);
     for request in ["GET /%0a10.0.0.1:1%20%22GET HTTP/1.1\r\nHost: nas\r\n\r\n", "GET /\x08\x1b[2K\u{202e}\x00\r\n"] {
         let mut client = Client::connect(program.address);
         client.send(request);
@@ -233,7 +228,7 @@ fn no_request_forges_a_line_of_the_log() {
     }
     program.signal(rustix::process::Signal::TERM);
     program.wait();
-    let log = std::io::read_to_string(program.child.stderr.take().unwrap()).unwrap();
+    let log = program.log();
     let access = log.lines().filter(|line| line.contains("filmstrip::access")).count();
     assert!(access == 2 && log.lines().all(|line| line.is_ascii() && line.starts_with('[')), "{log}");
 }

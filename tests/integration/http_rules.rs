@@ -217,14 +217,14 @@ fn five_hundred_ranges_of_a_large_film_cost_no_more_than_one() {
     let folder = Folder::new().with("big.mkv", "");
     File::options().write(true).open(folder.file("big.mkv")).unwrap().set_len(5 << 30).unwrap();
     let server = Running::over(&folder);
-    let ranges = |count: u64| (0..count).map(|i| format!("{0}-{0}", i * 2)).collect::<Vec<_>>().join(",");
+    let ranges =
+        |count: u64| format!("bytes={}", (0..count).map(|i| format!("{0}-{0}", i * 2)).collect::<Vec<_>>().join(","));
     let mut client = Client::connect(server.address);
-    client.send(format!("GET /video/big.mkv HTTP/1.1\r\nHost: nas\r\nRange: bytes={}\r\n\r\n", ranges(500)));
+    client.send_request("GET", "/video/big.mkv", &[("Range", &ranges(500))]);
     let head = client.read_head().unwrap();
     assert_eq!((head.status, head.field("content-length")), (200, Some("5368709120")));
-    let mut client = Client::connect(server.address);
-    client.send(format!("GET /video/big.mkv HTTP/1.1\r\nHost: nas\r\nRange: bytes={}\r\n\r\n", ranges(2000)));
-    assert_eq!(client.read("GET").status, 431);
+    let refused = Client::connect(server.address).request("GET", "/video/big.mkv", &[("Range", &ranges(2000))]);
+    assert_eq!(refused.status, 431);
 }
 
 #[test]
@@ -293,11 +293,7 @@ fn an_allowed_origin_may_read_responses() {
 #[test]
 fn the_tag_changes_only_with_the_content() {
     let folder = Folder::new().with("film.mp4", "one");
-    let tag = |server: &Running| {
-        let mut client = Client::connect(server.address);
-        client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
-        client.read("GET").field("etag").unwrap().to_owned()
-    };
+    let tag = |server: &Running| Client::get(server.address, "/video/film.mp4").field("etag").unwrap().to_owned();
     let server = Running::over(&folder);
     let first = tag(&server);
     drop(server);

@@ -1,9 +1,12 @@
-//! What a listing leaves out is said: on the page, in the playlist, and once in the log.
+//! Listings: what they leave out is said on the page, in the playlist, and in the log.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::time::{Duration, UNIX_EPOCH};
 
-use crate::support::{Client, Folder, Program, eventually};
+use serde_json::Value;
+
+use crate::support::{Client, Folder, Program, Running, eventually};
 
 #[test]
 fn links_that_lead_out_are_counted_and_the_log_has_one_line_for_each() {
@@ -36,4 +39,20 @@ fn links_that_lead_out_are_counted_and_the_log_has_one_line_for_each() {
     };
     eventually("both are in the log", || lines("out") > 0 && lines("show/c.mp4") > 0);
     assert_eq!((lines("out"), lines("show/c.mp4"), lines("dangling.mp4")), (1, 1, 0));
+}
+
+#[test]
+fn the_api_reports_any_date() {
+    let folder = Folder::new().with("old.mp4", "").with("new.mp4", "");
+    let set =
+        |name: &str, time| File::options().write(true).open(folder.file(name)).unwrap().set_modified(time).unwrap();
+    set("old.mp4", UNIX_EPOCH - Duration::from_secs(1_000_000_000));
+    set("new.mp4", UNIX_EPOCH + Duration::from_secs(10_000_000_000));
+    let server = Running::over(&folder);
+    let videos: Vec<Value> = serde_json::from_slice(&Client::get(server.address, "/api/videos").body).unwrap();
+    assert_eq!(videos[1]["modified"], "1938-04-24T22:13:20Z");
+    // Some file systems can't store this date.
+    if fs::metadata(folder.file("new.mp4")).unwrap().mtime() == 10_000_000_000 {
+        assert_eq!(videos[0]["modified"], "2286-11-20T17:46:40Z");
+    }
 }

@@ -4,7 +4,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod around;
 mod blocked_log;
 mod capacity;
 mod clients;
@@ -13,10 +12,15 @@ mod crawler;
 mod embedding;
 mod folder_changes;
 mod hostile_files;
+mod hostile_names;
 mod hostile_requests;
 mod http_rules;
+mod lan;
 mod listings;
+mod metrics;
 mod password;
+mod players;
+mod playlists;
 mod proxy_setups;
 mod proxy_trust;
 mod readme;
@@ -24,3 +28,4 @@ mod readme;
 mod service;
 mod shared_answers;
 mod streaming;
+mod subtitles;

@@ -1,7 +1,5 @@
 //! `--auth`: a password for everything but `/health`, and a key in the URLs of files for players that send none.
 
-use std::fs::{self, File};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -159,11 +157,9 @@ fn a_player_that_has_the_key_of_a_playlist_has_it_for_the_segments() {
 #[test]
 fn each_failure_is_logged_and_neither_password_nor_key_ever_is() {
     let folder = folder();
-    let log = folder.file(".log");
-    let mut command = Program::command();
-    command.arg(folder.path()).args(["--port", "0"]).env("FILMSTRIP_AUTH", CREDENTIALS).env("RUST_LOG", "trace");
-    command.stderr(Stdio::from(File::create(&log).unwrap()));
-    let program = Program::start_command(command);
+    let mut command = Program::serving(folder.path(), &[]);
+    command.env("FILMSTRIP_AUTH", CREDENTIALS).env("RUST_LOG", "trace");
+    let program = Program::with_log(command);
     let mut session = Session::first(program.address);
     let page = session.get("/watch/film.mp4", &[("Authorization", &basic(CREDENTIALS))]);
     let film = url(page.text(), "/video/film.mp4?").to_owned();
@@ -184,9 +180,8 @@ fn each_failure_is_logged_and_neither_password_nor_key_ever_is() {
     for _ in 0..3 {
         session.get("/", &[("Authorization", &basic("me:guessed"))]);
     }
-    let logged = || fs::read_to_string(&log).unwrap();
-    support::eventually("all is logged", || logged().matches(" \"GET / HTTP/1.1\" 401").count() == 3);
-    let text = logged();
+    support::eventually("all is logged", || program.log().matches(" \"GET / HTTP/1.1\" 401").count() == 3);
+    let text = program.log();
     assert_eq!(text.matches("wrong user or password from 127.0.0.1").count(), 3, "{text}");
     assert_eq!(text.matches("?key=... ").count(), 3, "{text}");
     for secret in [key, "secret", "guessed", &BASE64_STANDARD.encode(CREDENTIALS)] {

@@ -80,13 +80,7 @@ fn accepted_connections_have_the_options_of_the_servers_own() {
         rustix::fs::fcntl_getfl(&socket).unwrap().contains(rustix::fs::OFlags::NONBLOCK),
     );
     assert_eq!(options, (false, true, true, true), "accepted sockets inherit them");
-    assert_eq!(program_answers(address), b"film");
-}
-
-fn program_answers(address: SocketAddr) -> Vec<u8> {
-    let mut client = Client::connect(address);
-    client.send(REQUEST);
-    client.read("GET").body
+    assert_eq!(Client::get(address, "/video/film.mp4").body, b"film");
 }
 
 #[test]
@@ -96,13 +90,12 @@ fn an_ipv4_client_of_a_socket_for_both_is_logged_as_such() {
     socket.set_only_v6(false).unwrap();
     socket.bind(&"[::]:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     socket.listen(1).unwrap();
-    let mut command = activated(socket, &folder, &[]);
-    command.stderr(File::create(folder.file(".log")).unwrap());
-    let program = Program::start_command(command);
-    assert_eq!(program_answers(SocketAddr::from(([127, 0, 0, 1], program.address.port()))), b"film");
-    support::eventually("the response is logged", || {
-        fs::read_to_string(folder.file(".log")).unwrap().contains("] 127.0.0.1:")
-    });
+    let program = Program::with_log(activated(socket, &folder, &[]));
+    assert_eq!(
+        Client::get(SocketAddr::from(([127, 0, 0, 1], program.address.port())), "/video/film.mp4").body,
+        b"film"
+    );
+    support::eventually("the response is logged", || program.log().contains("] 127.0.0.1:"));
 }
 
 #[test]
@@ -155,7 +148,7 @@ fn systemd_starts_it_at_the_first_connection() {
     let mut child = Stopping(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let mut log = BufReader::new(child.0.stderr.take().unwrap()).lines();
     assert!(log.next().unwrap().unwrap().contains("Listening on"));
-    assert_eq!(program_answers(address), b"film");
+    assert_eq!(Client::get(address, "/video/film.mp4").body, b"film");
     let mut line = String::new();
     BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, format!("http://{address}/\n"));
@@ -219,7 +212,7 @@ fn a_service_manager_that_is_gone_or_busy_holds_up_nothing() {
         let mut command = Program::command();
         command.arg(folder.path()).args(["--port", "0"]).env("NOTIFY_SOCKET", address);
         let mut program = Program::start_command(command);
-        assert_eq!(program_answers(program.address), b"film", "{address:?}");
+        assert_eq!(Client::get(program.address, "/video/film.mp4").body, b"film", "{address:?}");
         program.signal(Signal::TERM);
         assert!(program.wait().success(), "{address:?}");
     }

@@ -97,13 +97,9 @@ fn a_sparse_film_of_five_gib_is_right_around_four_gib() {
         assert_eq!(session.get("/video/big.mkv", &[("Range", "bytes=5368709120-")]).status, 416);
     });
     // A stream that starts before 4 GiB and crosses it.
-    let mut client = Client::connect(server.address);
     let start = (4_u64 << 30) - 1_000_000;
-    client.send(format!(
-        "GET /video/big.mkv HTTP/1.1\r\nHost: nas\r\nRange: bytes={start}-{}\r\n\r\n",
-        start + 1_999_999
-    ));
-    let answer = client.read("GET");
+    let range = format!("bytes={start}-{}", start + 1_999_999);
+    let answer = Client::connect(server.address).request("GET", "/video/big.mkv", &[("Range", &range)]);
     assert_eq!(&answer.body[999_997..1_000_003], b"abcdef");
     assert_eq!(answer.body.iter().filter(|&&b| b != 0).count(), 6);
 }
@@ -219,9 +215,9 @@ fn thirty_two_clients_at_once_all_get_every_byte() {
             let (film, address) = (&film, server.address);
             scope.spawn(move || {
                 let start = client * 1000;
-                let mut client = Client::connect(address);
-                client.send(format!("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\nRange: bytes={start}-\r\n\r\n"));
-                assert!(client.read("GET").body == film[start..]);
+                let range = format!("bytes={start}-");
+                let answer = Client::connect(address).request("GET", "/video/film.mp4", &[("Range", &range)]);
+                assert!(answer.body == film[start..]);
             });
         }
     });
@@ -289,8 +285,7 @@ fn a_client_that_shuts_its_write_side_down_gets_its_film() {
     let film = film(3_000_000);
     let folder = Folder::new().with("film.mp4", &film);
     let server = Running::over(&folder);
-    let mut client = Client::connect(server.address);
-    client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+    let mut client = Client::requesting(server.address, "/video/film.mp4");
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(client.read("GET").body == film);
     assert!(client.is_closed());
@@ -313,10 +308,8 @@ fn a_running_response_is_completed_when_the_server_stops() {
     let folder = Folder::new().with("film.mp4", &film);
     let server = Running::with(&folder, |config| config.idle_timeout = Duration::from_secs(3600));
     let mut idle = Client::connect(server.address);
-    idle.send("GET /health HTTP/1.1\r\nHost: nas\r\n\r\n");
-    assert_eq!(idle.read("GET").status, 200);
-    let mut client = Client::connect(server.address);
-    client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+    assert_eq!(idle.ask("/health").status, 200);
+    let mut client = Client::requesting(server.address, "/video/film.mp4");
     let mut begun = [0; 1];
     client.stream.read_exact(&mut begun).unwrap();
     let address = server.address;
@@ -332,8 +325,7 @@ fn a_running_response_is_completed_when_the_server_stops() {
 fn a_response_that_outlasts_the_drain_timeout_is_aborted() {
     let folder = Folder::new().with("film.mp4", film(30_000_000));
     let server = Running::with(&folder, |config| config.drain_timeout = Duration::from_millis(100));
-    let mut client = Client::connect(server.address);
-    client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+    let mut client = Client::requesting(server.address, "/video/film.mp4");
     client.stream.read_exact(&mut [0; 1]).unwrap();
     assert_eq!(server.stop().aborted, 1);
     assert!(client.read_rest().len() < 30_000_000);

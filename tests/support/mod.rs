@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use filmstrip::{Config, Handle, Server, Stopped};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The longest that a test waits; long, because only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -98,6 +98,7 @@ impl Drop for Running {
 pub struct Program {
     pub child: Child,
     pub address: SocketAddr,
+    log: Option<NamedTempFile>,
 }
 
 impl Program {
@@ -105,10 +106,29 @@ impl Program {
         Command::new(env!("CARGO_BIN_EXE_filmstrip"))
     }
 
-    pub fn start(folder: &Path, options: &[&str]) -> Self {
+    /// The command that serves `folder` on a free port.
+    pub fn serving(folder: &Path, options: &[&str]) -> Command {
         let mut command = Self::command();
         command.arg(folder).args(["--port", "0"]).args(options);
-        Self::start_command(command)
+        command
+    }
+
+    pub fn start(folder: &Path, options: &[&str]) -> Self {
+        Self::start_command(Self::serving(folder, options))
+    }
+
+    /// Starts `command` and keeps its log in a file, for [`Program::log`].
+    pub fn with_log(mut command: Command) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        command.stderr(log.reopen().unwrap());
+        let mut program = Self::start_command(command);
+        program.log = Some(log);
+        program
+    }
+
+    /// The log so far of a program that was started by [`Program::with_log`].
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.as_ref().expect("a log in a file")).unwrap()
     }
 
     /// Starts `command` and reads the first address that it prints.
@@ -124,7 +144,7 @@ impl Program {
         let url = line.trim().to_owned();
         let address = url.trim_start_matches("http://").split('/').next().unwrap();
         let address = address.parse().unwrap_or_else(|_| panic!("no address: {line:?}"));
-        (Self { child, address }, url)
+        (Self { child, address, log: None }, url)
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
@@ -232,6 +252,37 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+    }
+
+    /// The answer to a GET on a connection of its own.
+    pub fn get(address: SocketAddr, target: &str) -> Answer {
+        Self::connect(address).ask(target)
+    }
+
+    /// A client that has sent a GET and reads nothing yet.
+    pub fn requesting(address: SocketAddr, target: &str) -> Self {
+        let mut client = Self::connect(address);
+        client.send_request("GET", target, &[]);
+        client
+    }
+
+    /// The answer to a GET on this connection.
+    pub fn ask(&mut self, target: &str) -> Answer {
+        self.request("GET", target, &[])
+    }
+
+    /// Sends a request and reads the response.
+    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send_request(method, target, fields);
+        self.read(method)
+    }
+
+    pub fn send_request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.stream.peer_addr().unwrap());
+        for (name, value) in fields {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self.send(head + "\r\n");
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -343,15 +394,10 @@ impl Session {
     }
 
     pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        for (name, value) in fields {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
         match self.mode {
             Mode::ConnectionPerRequest => {
                 let mut client = Client::connect(self.address);
-                client.send(head + "Connection: close\r\n\r\n");
-                let answer = client.read(method);
+                let answer = client.request(method, target, &[fields, &[("Connection", "close")]].concat());
                 assert_eq!(answer.field("connection"), Some("close"), "{method} {target}");
                 assert!(client.is_closed(), "{method} {target}");
                 Answer {
@@ -361,8 +407,7 @@ impl Session {
             }
             Mode::OneConnection => {
                 let client = self.persistent.get_or_insert_with(|| Client::connect(self.address));
-                client.send(head + "\r\n");
-                let answer = client.read(method);
+                let answer = client.request(method, target, fields);
                 assert_eq!(answer.field("connection"), None, "{method} {target}");
                 answer
             }
