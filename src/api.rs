@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use crate::http::{content_type, date, target};
-use crate::library::listing::path::{as_path, stem};
-use crate::library::listing::{Sidecar, Video};
+use crate::library::path::{as_path, stem};
+use crate::library::listing::Video;
+use crate::library::sidecars::Sidecar;
 use crate::subtitles::label::{Label, labels};
 use crate::urls::Urls;
 

@@ -1,11 +1,11 @@
-//! The folder: which file a name means, opened safely; and, in [`listing`], what is in it.
+//! The folder: opens its files safely, and, in [`listing`], lists them.
 //!
 //! Every file is opened through a handle of the folder (`openat2` with `RESOLVE_BENEATH` on Linux), so that no name, no
-//! link and no race between looking and opening leads out of it. Names are bytes, as Unix has them.
+//! link and no race leads out of it. Names are bytes, as on Unix.
 //!
-//! The handle is opened for each request, and closed with it. So a folder that was switched, replaced or mounted over
-//! is seen by the next request, and a library that nobody uses keeps no file system from being unmounted. It costs 2.3
-//! µs; keeping a handle and asking whether the path still names its folder costs 1.2.
+//! The handle is opened for each request, and closed with it. So the next request sees a folder that was switched,
+//! replaced or mounted over, and an unused library does not prevent unmounting. This costs 2.3 µs; to keep a handle and
+//! check that the path still names its folder costs 1.2.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,15 +22,16 @@ use rustix::fs::{Access, AtFlags, CWD, Stat, accessat, stat, statat};
 
 pub use error::OpenError;
 use kind::is_hidden;
-use left_out::Reporter;
+use omissions::Reporter;
 use root::Root;
 
 mod error;
 pub mod kind;
-mod left_out;
 pub mod listing;
+mod manifest;
+mod omissions;
 mod order;
-mod parts;
+pub mod path;
 mod pictures;
 mod root;
 pub mod sidecars;
@@ -43,7 +44,7 @@ pub struct Library {
     reporter: Reporter,
 }
 
-/// What becomes of a symbolic link that leads out of the folder.
+/// How to treat a symbolic link that leads out of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
     /// It is refused. (One that stays inside is served.)
@@ -55,7 +56,7 @@ pub enum Links {
 /// A regular file that was opened, with what the file system said of it at that moment.
 #[derive(Debug, Clone)]
 pub struct OpenFile {
-    /// The open file. Whoever reads it says from where.
+    /// The open file. Read it with explicit offsets.
     pub file: Arc<File>,
     /// Its size in bytes.
     pub size: u64,
@@ -109,10 +110,10 @@ impl Library {
     /// # Errors
     /// [`OpenError`]; a FIFO, a socket or a device is [`OpenError::NotFound`], and doesn't block.
     pub fn open_file(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
-        if !is_served(name) {
+        if !is_valid_name(name) {
             return Err(OpenError::NotFound);
         }
-        self.look(|root| open_served(root, name))
+        self.with_root(|root| open_served(root, name))
     }
 
     /// The same for a client whose last file is `last`.
@@ -133,18 +134,17 @@ impl Library {
         Ok(open)
     }
 
-    /// Which folder the path names now, and in which state it is. What happens in the folders below it is no part of
-    /// that.
+    /// Identifies the folder that the path names now, and its state. Changes in the folders below it don't count.
     pub(crate) fn identity(&self) -> Result<Identity, OpenError> {
         stat(&self.path).map(|stat| identity(&stat)).map_err(|error| OpenError::NoFolder(error.into()))
     }
 
-    /// Looks into the folder that the path names now.
-    fn look<T>(&self, look: impl FnOnce(Root<'_>) -> Result<T, OpenError>) -> Result<T, OpenError> {
+    /// Calls `use_root` with the folder that the path names now.
+    fn with_root<T>(&self, use_root: impl FnOnce(Root<'_>) -> Result<T, OpenError>) -> Result<T, OpenError> {
         let dir = Dir::open_ambient_dir(&self.path, ambient_authority()).map_err(OpenError::NoFolder)?;
-        let outcome = look(Root { dir: &dir, path: &self.path, links: self.links });
+        let outcome = use_root(Root { dir: &dir, path: &self.path, links: self.links });
         if matches!(outcome, Err(OpenError::Forbidden)) {
-            // A handle is had without permission to use it, so that it may be the folder that lacks it.
+            // O_PATH needs no read permission, so check the folder itself.
             let may = accessat(&dir, c".", Access::READ_OK | Access::EXEC_OK, AtFlags::empty());
             may.map_err(|error| OpenError::NoFolder(error.into()))?;
         }
@@ -152,9 +152,9 @@ impl Library {
     }
 }
 
-/// Whether a name may be served at all: no empty component, no hidden one, no NUL. What a component means beyond that
-/// is the file system's word.
-fn is_served(name: &[u8]) -> bool {
+/// Whether a name may be served: it has no empty component, no hidden one, and no NUL. The rest is up to the file
+/// system.
+fn is_valid_name(name: &[u8]) -> bool {
     !name.contains(&0) && name.split(|&b| b == b'/').all(|component| !component.is_empty() && !is_hidden(component))
 }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_served_and_what_is_not() {
+    fn hidden_names_special_files_and_links_out_are_refused() {
         let folder = Folder::new("names");
         let videos = folder.0.join("videos");
         for name in ["a b.mp4", "100%.mp4", "what?.mp4", "a#b.mp4", "back\\slash.mp4", "\u{e9}t\u{e9}.mp4", ".env"] {
@@ -273,15 +273,15 @@ mod tests {
             (b"loop.mp4", "not found"),
             (&[b'x'; 300], "not found"),
             (&[b'x'; 5000], "not found"),
-            (b"outside.mp4", "leads out"),
-            (b"etc/hostname", "leads out"),
+            (b"outside.mp4", "outside"),
+            (b"etc/hostname", "outside"),
         ];
         let library = folder.library();
         for (name, want) in rows {
             let got = match library.open_file(name) {
                 Ok(_) => "open",
                 Err(OpenError::NotFound) => "not found",
-                Err(OpenError::LeadsOut) => "leads out",
+                Err(OpenError::OutsideRoot) => "outside",
                 Err(_) => "failed",
             };
             assert_eq!(got, *want, "{}", String::from_utf8_lossy(name));
@@ -436,7 +436,7 @@ mod tests {
         symlink("../outside", &season).unwrap();
         for _ in 0..2 {
             let outcome = library.open_next(b"season 1/e01.mp4", &mut last);
-            assert!(matches!(outcome, Err(OpenError::LeadsOut)), "{outcome:?}");
+            assert!(matches!(outcome, Err(OpenError::OutsideRoot)), "{outcome:?}");
         }
     }
 

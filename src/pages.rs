@@ -17,8 +17,8 @@ use crate::fingerprint::fnv1a;
 use crate::http::date::timestamp;
 use crate::http::response::{Body, Response};
 use crate::http::target::encode;
-use crate::library::listing::path::base;
 use crate::library::listing::{Folder, Video};
+use crate::library::path::base;
 use crate::urls::Urls;
 use text::Text;
 

@@ -5,8 +5,9 @@
 use std::fmt::Write;
 
 use crate::http::target;
-use crate::library::listing::path::{parent, stem};
-use crate::library::listing::{Sidecar, Video};
+use crate::library::listing::Video;
+use crate::library::path::{parent, stem};
+use crate::library::sidecars::Sidecar;
 use crate::urls::Urls;
 
 /// The type of a list of films. (With Apple's type, players expect HLS, a single film.)

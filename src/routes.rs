@@ -23,7 +23,7 @@ use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
 use crate::http::target::Target;
-use crate::library::listing::path::as_path;
+use crate::library::path::as_path;
 use crate::library::{Library, OpenError};
 use crate::metrics::{self, Metrics};
 use crate::pages::assets;
@@ -177,7 +177,7 @@ impl Site {
     fn complain(&self, error: &OpenError, name: &[u8]) {
         let what = match error {
             OpenError::NotFound => return,
-            OpenError::LeadsOut => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
+            OpenError::OutsideRoot => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
             OpenError::Forbidden => "can't be read: permission denied".into(),
             OpenError::Unavailable(cause) => format!("can't be opened: {cause}"),
             OpenError::Busy => "can't be listed: the disk is too slow, or clients hold too many other listings".into(),
@@ -209,7 +209,7 @@ fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
 /// The status for a failure to open. The client never sees the system's message.
 fn open_error_response(error: &OpenError) -> Response {
     match error {
-        OpenError::NotFound | OpenError::LeadsOut => Response::text(404, "There is no such video."),
+        OpenError::NotFound | OpenError::OutsideRoot => Response::text(404, "There is no such video."),
         OpenError::Forbidden => Response::text(403, "The server has no permission to read this file."),
         OpenError::Unavailable(_) | OpenError::NoFolder(_) => Response::unreadable(),
         OpenError::Busy => {
@@ -227,7 +227,7 @@ mod tests {
     fn a_failure_to_open_has_a_status_and_no_word_of_the_system() {
         let rows = [
             (OpenError::NotFound, 404),
-            (OpenError::LeadsOut, 404),
+            (OpenError::OutsideRoot, 404),
             (OpenError::Forbidden, 403),
             (OpenError::Unavailable(io::Error::from_raw_os_error(24)), 503),
             (OpenError::NoFolder(io::Error::from_raw_os_error(2)), 503),

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use filmstrip::library::listing::path::title;
+use filmstrip::library::path::title;
 use filmstrip::library::sidecars::{Films, sidecars_by_stem};
 use filmstrip::subtitles::label::{labels, language};
 use libfuzzer_sys::fuzz_target;

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::root::leads_out;
+use super::root::escapes_root;
 
 /// Why a name didn't open.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub enum OpenError {
     /// No such file, or nothing that is served: hidden, a folder, a device, a name that can't be.
     NotFound,
     /// The name leads out of the folder through a symbolic link.
-    LeadsOut,
+    OutsideRoot,
     /// The file is there, and the server may not read it.
     Forbidden,
     /// The file may well be there; the system or the disk failed.
@@ -26,7 +26,7 @@ pub enum OpenError {
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
-            _ if leads_out(&error) => Self::LeadsOut,
+            _ if escapes_root(&error) => Self::OutsideRoot,
             Some(Errno::ACCESS | Errno::PERM) => Self::Forbidden,
             Some(
                 // NXIO: a socket, or a device without a driver.

@@ -1,6 +1,6 @@
-//! What a name in a folder is, by the name alone: a video, a part of one, a picture, subtitles, or nothing to list.
+//! Classifies directory entries by name: a video, a part of one, a picture, subtitles, or nothing to list.
 
-use super::listing::path::extension;
+use super::path::extension;
 
 /// The kind of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn spellings(extension: &str) -> [String; 3] {
 }
 
 impl Kind {
-    /// That of the file `name`.
+    /// The kind of the file `name`.
     pub fn of(name: &[u8]) -> Self {
         let extension = extension(name).unwrap_or_default();
         let place = |known: &[&str]| known.iter().position(|known| extension.eq_ignore_ascii_case(known.as_bytes()));
@@ -67,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// The place among files that differ in their extension alone.
+    /// The rank among files that differ only in extension; the lowest is used.
     pub fn rank(name: &[u8]) -> usize {
         match Self::of(name) {
             Self::Picture(rank) | Self::Subtitles(rank) => rank,

@@ -2,7 +2,7 @@
 //!
 //! A listing costs one read of each folder and one `statat` for each video; it opens only playlists, to find masters.
 //! It uses the library's handle, so that links out of the folder are not listed. Every listing ends: entries, depth and
-//! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`LeftOut`]).
+//! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`Omissions`]).
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -12,19 +12,17 @@ use std::time::{Duration, Instant, SystemTime};
 use cap_std::fs::{DirEntry, Metadata};
 
 use super::kind::Kind;
-pub use super::left_out::LeftOut;
-use super::left_out::Omission;
-use super::parts::{self, Parts};
+use super::manifest::{self, Segments};
+use super::omissions::Omission;
+pub use super::omissions::Omissions;
+use super::path::{self, base, join, parent, stem};
 use super::pictures::Pictures;
 use super::root::Root;
-use super::sidecars::{Films, is_for_subtitles, sidecars_by_stem};
-use super::{Library, OpenError, is_served, open_served, order};
+use super::sidecars::{Films, Sidecar, is_for_subtitles, sidecars_by_stem};
+use super::{Library, OpenError, is_valid_name, open_served, order};
 use crate::memory::map_if_large;
 
-use path::{base, join, parent, stem};
-
 mod card;
-pub mod path;
 
 /// A video, as defined in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,15 +51,6 @@ impl Video {
     }
 }
 
-/// A video's subtitle file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sidecar {
-    /// Its path below the library's folder.
-    pub name: Vec<u8>,
-    /// The part between the film's name and the extension: `en`, `pt-BR.forced`, or nothing.
-    pub tag: String,
-}
-
 /// A folder in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
@@ -83,7 +72,7 @@ pub struct Listing {
     /// The videos in the folder or the tree. In a tree, a folder's subfolders come before its own videos.
     pub videos: Vec<Video>,
     /// The omissions.
-    pub left_out: LeftOut,
+    pub left_out: Omissions,
 }
 
 /// The limits of a listing.
@@ -114,7 +103,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.survey(Limits::default(), |survey| survey.list(folder))
+        self.with_lister(Limits::default(), |lister| lister.list(folder))
     }
 
     /// Lists all videos in `folder` and below it. A folder with several names, by links, is walked once, by the name
@@ -123,55 +112,55 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable. Unreadable folders below it are omitted.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.survey(Limits::default(), |survey| survey.walk(folder))
+        self.with_lister(Limits::default(), |lister| lister.walk(folder))
     }
 
     /// Whether a short look showed that there is no video. False where it ended at a limit first.
     pub(crate) fn is_empty(&self) -> bool {
         let short = Limits { entries: 1000, depth: 8, time: Duration::from_secs(2) };
-        let listing = self.look(|root| Survey::new(root, short).walk(b""));
+        let listing = self.with_root(|root| Lister::new(root, short).walk(b""));
         listing.is_ok_and(|Listing { videos, left_out, .. }| {
             videos.is_empty() && !(left_out.too_many || left_out.too_slow || left_out.too_deep > 0)
         })
     }
 
-    fn survey<T>(
+    fn with_lister<T>(
         &self,
         limits: Limits,
-        look: impl FnOnce(&mut Survey<'_>) -> Result<T, OpenError>,
+        look: impl FnOnce(&mut Lister<'_>) -> Result<T, OpenError>,
     ) -> Result<T, OpenError> {
-        self.look(|root| {
-            let mut survey = Survey::new(root, limits);
-            let outcome = look(&mut survey);
-            self.reporter.report(&survey.omissions);
+        self.with_root(|root| {
+            let mut lister = Lister::new(root, limits);
+            let outcome = look(&mut lister);
+            self.reporter.report(&lister.omissions);
             outcome
         })
     }
 }
 
 /// A listing in progress, with its use of the limits.
-struct Survey<'l> {
+struct Lister<'l> {
     root: Root<'l>,
     limits: Limits,
     entries: usize,
     until: Instant,
-    left_out: LeftOut,
+    left_out: Omissions,
     /// The first of what was left out, for the log.
     omissions: Vec<Omission>,
 }
 
 /// The names in a folder by kind, without the folder's path.
 #[derive(Default)]
-struct Names {
+struct DirEntries {
     folders: Vec<Vec<u8>>,
-    videos: Vec<Found>,
-    manifests: Vec<Found>,
+    videos: Vec<MediaFile>,
+    manifests: Vec<MediaFile>,
     pictures: Pictures,
     subtitles: Vec<Vec<u8>>,
 }
 
 /// A file that may be a video.
-pub(super) struct Found {
+pub(super) struct MediaFile {
     pub(super) name: Vec<u8>,
     size: u64,
     modified: SystemTime,
@@ -185,10 +174,10 @@ enum Entry {
     Neither,
 }
 
-impl<'l> Survey<'l> {
+impl<'l> Lister<'l> {
     fn new(root: Root<'l>, limits: Limits) -> Self {
         let until = Instant::now() + limits.time;
-        Self { root, limits, entries: 0, until, left_out: LeftOut::default(), omissions: Vec::new() }
+        Self { root, limits, entries: 0, until, left_out: Omissions::default(), omissions: Vec::new() }
     }
 
     fn list(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
@@ -238,7 +227,7 @@ impl<'l> Survey<'l> {
     /// The folders and videos in a folder, with their paths, in natural order.
     fn folder(&mut self, folder: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
         let mut names = self.names(folder)?;
-        self.drop_parts(folder, &mut names);
+        self.remove_segments(folder, &mut names);
         let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
         // What is in `Subs` belongs to the films beside it. It is listed only if it has more.
         let (subs, mut folders): (Vec<_>, Vec<_>) = names.folders.drain(..).partition(|name| is_for_subtitles(name));
@@ -271,7 +260,7 @@ impl<'l> Survey<'l> {
         has_more
     }
 
-    fn videos(&self, folder: &[u8], names: Names, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
+    fn videos(&self, folder: &[u8], names: DirEntries, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
         let mut found = names.videos;
         let is_folder = names.manifests.len() == 1;
         found.extend(names.manifests);
@@ -281,7 +270,7 @@ impl<'l> Survey<'l> {
         };
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
         let found = order::sort(found, |file| stem(&file.name), |file| &file.name);
-        let video = |Found { name, size, modified }| {
+        let video = |MediaFile { name, size, modified }| {
             let is_folder = is_folder && Kind::of(&name) == Kind::Manifest;
             let poster = names.pictures.of_film(folder, &name);
             let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();
@@ -293,44 +282,44 @@ impl<'l> Survey<'l> {
     }
 
     /// Drops what the manifests in the folder name, and of the manifests those that don't stand for it.
-    fn drop_parts(&mut self, folder: &[u8], names: &mut Names) {
+    fn remove_segments(&mut self, folder: &[u8], names: &mut DirEntries) {
         if names.manifests.is_empty() {
             return;
         }
-        let parts = self.parts(folder, &names.manifests);
-        names.folders.retain(|name| !parts.contain(name));
-        names.videos.retain(|file| !parts.contain(&file.name));
-        let stands_alone = |file: &Found| !parts.contain(&file.name);
+        let segments = self.segments(folder, &names.manifests);
+        names.folders.retain(|name| !segments.contains(name));
+        names.videos.retain(|file| !segments.contains(&file.name));
+        let stands_alone = |file: &MediaFile| !segments.contains(&file.name);
         if names.manifests.iter().any(stands_alone) {
             names.manifests.retain(stands_alone);
         }
         // A folder has the same film for HLS and for DASH, and more players know HLS.
-        let is_hls = |file: &Found| file.name.to_ascii_lowercase().ends_with(b"u8");
+        let is_hls = |file: &MediaFile| file.name.to_ascii_lowercase().ends_with(b"u8");
         if names.manifests.iter().any(is_hls) {
             names.manifests.retain(is_hls);
         }
     }
 
     /// Reads a folder, within the limits.
-    fn names(&mut self, folder: &[u8]) -> Result<Names, OpenError> {
-        if !folder.is_empty() && !is_served(folder) {
+    fn names(&mut self, folder: &[u8]) -> Result<DirEntries, OpenError> {
+        if !folder.is_empty() && !is_valid_name(folder) {
             return Err(OpenError::NotFound);
         }
-        let mut names = Names::default();
+        let mut names = DirEntries::default();
         for entry in self.root.entries(folder)? {
-            if self.is_used_up() {
+            if self.limit_reached() {
                 break;
             }
             let entry = entry?;
             let name = entry.file_name().into_vec();
-            if is_served(&name) {
-                self.sort_in(&mut names, folder, name, &entry);
+            if is_valid_name(&name) {
+                self.classify(&mut names, folder, name, &entry);
             }
         }
         Ok(names)
     }
 
-    fn is_used_up(&mut self) -> bool {
+    fn limit_reached(&mut self) -> bool {
         self.left_out.too_many |= self.entries == self.limits.entries;
         // Only every 64 entries, because reading the clock costs more than the rest of an entry.
         self.left_out.too_slow |= self.entries.is_multiple_of(64) && Instant::now() >= self.until;
@@ -346,7 +335,7 @@ impl<'l> Survey<'l> {
         const REMEMBERED: usize = 64;
         match why {
             OpenError::NotFound => return,
-            OpenError::LeadsOut => self.left_out.refused_links += 1,
+            OpenError::OutsideRoot => self.left_out.refused_links += 1,
             _ => self.left_out.unreadable += 1,
         }
         if self.omissions.len() < REMEMBERED {
@@ -355,9 +344,9 @@ impl<'l> Survey<'l> {
     }
 
     /// Files whose kind doesn't matter here are passed over.
-    fn sort_in(&mut self, names: &mut Names, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
+    fn classify(&mut self, names: &mut DirEntries, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
         let kind = Kind::of(&name);
-        let metadata = match self.identify(folder, &name, kind, entry) {
+        let metadata = match self.entry_kind(folder, &name, kind, entry) {
             Ok(Entry::Folder) => return names.folders.push(name),
             Ok(Entry::File(metadata)) => metadata,
             Ok(Entry::Neither) => return,
@@ -373,12 +362,12 @@ impl<'l> Survey<'l> {
         if let Some(metadata) = metadata
             && let Ok(modified) = metadata.modified()
         {
-            list.push(Found { name, size: metadata.len(), modified: modified.into_std() });
+            list.push(MediaFile { name, size: metadata.len(), modified: modified.into_std() });
         }
     }
 
     /// What a name in `folder` leads to, with no more calls than its kind needs.
-    fn identify(&self, folder: &[u8], name: &[u8], kind: Kind, entry: &DirEntry) -> io::Result<Entry> {
+    fn entry_kind(&self, folder: &[u8], name: &[u8], kind: Kind, entry: &DirEntry) -> io::Result<Entry> {
         let file_type = entry.file_type()?;
         if file_type.is_dir() {
             return Ok(Entry::Folder);
@@ -396,10 +385,10 @@ impl<'l> Survey<'l> {
     }
 
     /// What `manifests` name. Those that can't be read name nothing.
-    fn parts(&mut self, folder: &[u8], manifests: &[Found]) -> Parts {
-        let mut parts = Parts::default();
-        let mut left = parts::MAX_SIZE;
-        for Found { name, .. } in manifests {
+    fn segments(&mut self, folder: &[u8], manifests: &[MediaFile]) -> Segments {
+        let mut segments = Segments::default();
+        let mut left = manifest::MAX_SIZE;
+        for MediaFile { name, .. } in manifests {
             self.left_out.too_slow |= Instant::now() >= self.until;
             if self.left_out.too_slow {
                 break;
@@ -409,10 +398,10 @@ impl<'l> Survey<'l> {
                 // What was read before an error counts.
                 let _ = open.file.take(left).read_to_end(&mut text);
                 left -= text.len() as u64;
-                parts.add(&text);
+                segments.add(&text);
             }
         }
-        parts
+        segments
     }
 
     /// Device and inode of a folder, after all links.
@@ -420,7 +409,7 @@ impl<'l> Survey<'l> {
         use cap_std::fs::MetadataExt;
         let metadata = match folder {
             b"" => self.root.dir.dir_metadata()?,
-            _ if !is_served(folder) => return Err(OpenError::NotFound),
+            _ if !is_valid_name(folder) => return Err(OpenError::NotFound),
             _ => self.root.metadata(folder)?,
         };
         Ok((metadata.dev(), metadata.ino()))

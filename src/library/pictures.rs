@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::kind::Kind;
-use super::listing::path::{base, fold, join, stem};
+use super::path::{base, fold, join, stem};
 
 /// Names for the picture of a whole folder, the best first.
 const SHARED: [&str; 4] = ["poster", "folder", "cover", "movie"];

@@ -1,4 +1,4 @@
-//! The library's folder as every look into it goes: through its handle, and beyond only where links are followed.
+//! Access to the library's folder: always through its handle; outside it only where links are followed.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,11 +16,11 @@ use super::Links;
 /// A FIFO without a writer would hold the worker for ever; NONBLOCK means nothing to a regular file.
 const FLAGS: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
-/// See the module.
+/// The library's folder, open.
 #[derive(Clone, Copy)]
 pub struct Root<'l> {
     pub dir: &'l Dir,
-    /// Where it is.
+    /// The folder's path.
     pub path: &'l Path,
     pub links: Links,
 }
@@ -30,7 +30,7 @@ impl Root<'_> {
     pub fn open(self, name: &[u8]) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(FLAGS);
-        self.reach(
+        self.resolve(
             name,
             |dir, name| Ok(dir.open_with(name, &options)?.into_std()),
             |path| std::fs::OpenOptions::new().read(true).custom_flags(FLAGS).open(path),
@@ -39,7 +39,7 @@ impl Root<'_> {
 
     /// What `name` leads to, after all links.
     pub fn metadata(self, name: &[u8]) -> io::Result<Metadata> {
-        self.reach(
+        self.resolve(
             name,
             |dir, name| dir.metadata(name),
             |path| std::fs::metadata(path).map(Metadata::from_just_metadata),
@@ -51,16 +51,16 @@ impl Root<'_> {
         if folder.is_empty() {
             return self.dir.entries();
         }
-        self.reach(
+        self.resolve(
             folder,
             |dir, name| dir.read_dir(name),
             |path| Dir::open_ambient_dir(path, ambient_authority())?.entries(),
         )
     }
 
-    /// Does a thing `beneath` the handle. For a link out of it: `beyond` it if links are followed, or else where the
-    /// link comes back inside.
-    fn reach<T>(
+    /// Does something with `name`, `beneath` the handle. If a link leads out of it: `beyond` it if links are followed,
+    /// otherwise at the path where the link comes back inside, if it does.
+    fn resolve<T>(
         self,
         name: &[u8],
         beneath: impl Fn(&Dir, &Path) -> io::Result<T>,
@@ -68,24 +68,23 @@ impl Root<'_> {
     ) -> io::Result<T> {
         let name = Path::new(OsStr::from_bytes(name));
         match beneath(self.dir, name) {
-            Err(error) if leads_out(&error) => match (self.links, self.inner_path(name)) {
-                (Links::Followed, _) => beyond(&self.path.join(name)),
-                (Links::Confined, Some(inner)) => beneath(self.dir, &inner),
-                (Links::Confined, None) => Err(error),
+            Err(error) if escapes_root(&error) => match self.links {
+                Links::Followed => beyond(&self.path.join(name)),
+                Links::Confined => beneath(self.dir, &self.path_inside_root(name).ok_or(error)?),
             },
             outcome => outcome,
         }
     }
 
-    /// Where below the folder a name leads that goes by an absolute link, if it comes back inside. What is done there
-    /// is done beneath the handle all the same, so that nothing is won by a race.
-    fn inner_path(self, name: &Path) -> Option<PathBuf> {
+    /// The path below the folder that `name` leads to through an absolute link, if it comes back inside. It is opened
+    /// beneath the handle too, so a race gains nothing.
+    fn path_inside_root(self, name: &Path) -> Option<PathBuf> {
         let target = self.path.join(name).canonicalize().ok()?;
         Some(target.strip_prefix(self.path.canonicalize().ok()?).ok()?.to_owned())
     }
 }
 
-/// Whether this is cap-std's own error for a name that leads out: it has no number of the system's.
-pub fn leads_out(error: &io::Error) -> bool {
+/// Whether this is cap-std's own error for a name that leads out. Unlike the system's errors it has no number.
+pub fn escapes_root(error: &io::Error) -> bool {
     error.raw_os_error().is_none() && error.kind() == io::ErrorKind::PermissionDenied
 }

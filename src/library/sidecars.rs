@@ -4,10 +4,18 @@ use std::collections::HashMap;
 use std::iter::once;
 
 use super::kind::Kind;
-use super::listing::Sidecar;
-use super::listing::path::{base, fold, join, parent, stem, title};
 use super::order;
+use super::path::{base, fold, join, parent, stem, title};
 use crate::subtitles::label::{is_separator, is_tag};
+
+/// A video's subtitle file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    /// Its path below the library's folder.
+    pub name: Vec<u8>,
+    /// The part between the film's name and the extension: `en`, `pt-BR.forced`, or nothing.
+    pub tag: String,
+}
 
 /// Whether a folder of this name has the subtitles of the films beside it.
 pub fn is_for_subtitles(folder: &[u8]) -> bool {

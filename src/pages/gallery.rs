@@ -10,8 +10,8 @@ use percent_encoding::PercentEncode;
 use super::text::Text;
 use super::{Card, count, render};
 use crate::http::target::encode;
-use crate::library::listing::path::base;
-use crate::library::listing::{Folder, LeftOut, Listing, Video};
+use crate::library::listing::{Folder, Listing, Omissions, Video};
+use crate::library::path::base;
 use crate::urls::Urls;
 
 #[derive(Template)]
@@ -23,7 +23,7 @@ struct Gallery<'l> {
     path: PercentEncode<'l>,
     folders: &'l [Folder],
     videos: &'l [Video],
-    left_out: LeftOut,
+    left_out: Omissions,
 }
 
 /// The page of `folder`, a path below the library's folder.
@@ -61,7 +61,7 @@ impl<'l> Gallery<'l> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::listing::Sidecar;
+    use crate::library::sidecars::Sidecar;
     use std::time::{Duration, SystemTime};
 
     fn video(name: &[u8]) -> Video {
@@ -161,10 +161,10 @@ mod tests {
 
     #[test]
     fn the_page_says_what_it_left_out_and_when_there_is_nothing() {
-        let left_out = LeftOut { too_many: true, ..LeftOut::default() };
+        let left_out = Omissions { too_many: true, ..Omissions::default() };
         let page_of = |left_out| page(&Urls::default(), b"", &Listing { left_out, ..Listing::default() });
         assert!(page_of(left_out).contains("This list is incomplete: too many files."));
-        assert!(!page_of(LeftOut::default()).contains("class=notice"));
-        assert!(page_of(LeftOut::default()).contains("There are no videos here yet."));
+        assert!(!page_of(Omissions::default()).contains("class=notice"));
+        assert!(page_of(Omissions::default()).contains("There are no videos here yet."));
     }
 }

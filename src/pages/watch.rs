@@ -8,7 +8,7 @@ use super::text::Text;
 use super::{Card, facts, render};
 use crate::http::target::encode;
 use crate::library::listing::Video;
-use crate::library::listing::path::{base, parent, stem};
+use crate::library::path::{base, parent, stem};
 use crate::subtitles::label::labels;
 use crate::urls::Urls;
 
@@ -89,7 +89,7 @@ pub fn page(urls: &Urls, video: &Video, previous: Option<&Video>, next: Option<&
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::listing::Sidecar;
+    use crate::library::sidecars::Sidecar;
     use std::time::SystemTime;
 
     fn video(name: &[u8]) -> Video {

@@ -11,7 +11,7 @@ use crate::http::response::{Body, Response};
 use crate::library::OpenError;
 use crate::library::kind;
 use crate::library::listing::Listing;
-use crate::library::listing::path::{as_path, base};
+use crate::library::path::{as_path, base};
 use crate::representation::{instead, validated};
 use crate::subtitles::{self, label};
 use crate::{api, playlist};
@@ -23,7 +23,8 @@ impl Site {
         let Some(stem) = name.strip_suffix(b".vtt") else { return none() };
         let open = |extension: String| self.library.open_file(&[stem, b".", extension.as_bytes()].concat());
         let mut outcomes = kind::SUBTITLES.into_iter().flat_map(kind::spellings).map(open);
-        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound | OpenError::LeadsOut))) {
+        let open = match outcomes.find(|outcome| !matches!(outcome, Err(OpenError::NotFound | OpenError::OutsideRoot)))
+        {
             None => return none(),
             Some(Err(error)) => return self.failed(&error, name),
             Some(Ok(open)) if open.size > subtitles::MAX_SIZE => {

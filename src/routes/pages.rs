@@ -35,7 +35,7 @@ impl Site {
     fn no_listing(&self, error: &OpenError, name: &[u8]) -> Response {
         self.complain(error, name);
         match error {
-            OpenError::NotFound | OpenError::LeadsOut => pages::sentence(
+            OpenError::NotFound | OpenError::OutsideRoot => pages::sentence(
                 &self.urls,
                 404,
                 "Not found",

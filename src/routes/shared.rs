@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::fingerprint::etag;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
-use crate::library::listing::path::parent;
+use crate::library::path::parent;
 use crate::library::listing::{Listing, Video};
 use crate::library::{Identity, OpenError, OpenFile};
 use crate::memory::{Trimmed, map_if_large, with_room};

@@ -3,16 +3,16 @@
 use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
-use super::path::join;
-use super::{Entry, Folder, Survey};
+use super::{Entry, Folder, Lister};
 use crate::library::kind::{Kind, is_hidden};
+use crate::library::path::join;
 use crate::library::pictures::Pictures;
 
 /// The bound of a look: entries below one folder, and time for all the folders of a listing.
 const ENTRIES: usize = 1000;
 const TIME: Duration = Duration::from_secs(1);
 
-impl Survey<'_> {
+impl Lister<'_> {
     /// The folders `names`, without those that have no video below them.
     pub(super) fn cards(&self, names: Vec<Vec<u8>>) -> Vec<Folder> {
         let until = self.until.min(Instant::now() + TIME);
@@ -51,7 +51,7 @@ impl Survey<'_> {
                     continue;
                 }
                 // Its size and date don't matter here.
-                match self.identify(&inner, &name, Kind::Other, &entry) {
+                match self.entry_kind(&inner, &name, Kind::Other, &entry) {
                     Ok(Entry::Folder) => folders.push(join(&inner, &name)),
                     Ok(Entry::File(_)) => match kind {
                         Kind::Video => videos += 1,

@@ -279,15 +279,15 @@ fn a_missing_folder_differs_from_an_unreadable_one() {
         assert!(matches!(library.list(name.as_bytes()), Err(OpenError::NotFound)), "{name}");
         assert!(matches!(library.walk(name.as_bytes()), Err(OpenError::NotFound)), "{name}");
     }
-    assert!(matches!(library.list(b"out"), Err(OpenError::LeadsOut)));
-    assert!(matches!(library.walk(b"out"), Err(OpenError::LeadsOut)));
+    assert!(matches!(library.list(b"out"), Err(OpenError::OutsideRoot)));
+    assert!(matches!(library.walk(b"out"), Err(OpenError::OutsideRoot)));
     fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if fs::read_dir(place.path(b"show")).is_err() {
         assert!(matches!(library.list(b"show"), Err(OpenError::Forbidden)));
         assert_eq!(
             library.walk(b"").unwrap().left_out,
-            LeftOut { unreadable: 1, refused_links: 1, ..LeftOut::default() }
+            Omissions { unreadable: 1, refused_links: 1, ..Omissions::default() }
         );
     }
     fs::set_permissions(place.path(b"show"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -312,7 +312,7 @@ fn links_are_followed_only_inside_the_folder() {
     assert_eq!(names(&listing), (vec!["again".into(), "real".into()], vec!["b.mp4".into()]));
     assert_eq!(
         listing.left_out,
-        LeftOut { refused_links: 3, ..LeftOut::default() },
+        Omissions { refused_links: 3, ..Omissions::default() },
         "and what leads nowhere is nothing"
     );
     assert_eq!(videos(&place, "real"), ["real/a.mp4", "real/link.mp4"]);
@@ -328,7 +328,7 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
     let listing = place.library().walk(b"").unwrap();
     let want = ["a/1.mp4", "b/deep/er/x.mp4", "b/2.mp4", "b/10.mp4", "\u{fffd}\u{fffd}/\u{fffd}.mp4", "z.mp4"];
     assert_eq!(names(&listing).1, want, "b is walked once, by the name nearest to the top");
-    assert_eq!(listing.left_out, LeftOut::default());
+    assert_eq!(listing.left_out, Omissions::default());
     assert_eq!(names(&place.library().walk(b"b/deep").unwrap()).1, ["b/deep/er/x.mp4"]);
 }
 
@@ -336,10 +336,10 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
 fn a_listing_ends_at_its_limits_and_reports_it() {
     let place = Place::new("a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
-    let walk = |limits| library.survey(limits, |survey| survey.walk(b"")).unwrap();
+    let walk = |limits| library.with_lister(limits, |lister| lister.walk(b"")).unwrap();
     let usual = Limits::default();
-    assert_eq!(walk(usual).left_out, LeftOut::default());
-    assert_eq!(walk(Limits { entries: 8, ..usual }).left_out, LeftOut::default());
+    assert_eq!(walk(usual).left_out, Omissions::default());
+    assert_eq!(walk(Limits { entries: 8, ..usual }).left_out, Omissions::default());
 
     let few = walk(Limits { entries: 7, ..usual });
     assert_eq!((few.left_out.too_many, few.videos.len()), (true, 4));

@@ -1,5 +1,5 @@
-//! What a playlist of HLS (RFC 8216) or a manifest of DASH (ISO/IEC 23009-1) names: the files and folders beside it
-//! that are parts of one film, and no videos of their own.
+//! Files and folders that an HLS playlist (RFC 8216) or a DASH manifest (ISO/IEC 23009-1) refers to. They are not listed
+//! separately.
 
 use std::collections::HashSet;
 
@@ -14,15 +14,15 @@ pub const MAX_SIZE: u64 = 8 * 1024 * 1024;
 /// Templates that are kept. A manifest has a few for picture and sound.
 const TEMPLATES: usize = 32;
 
-/// What the manifests in a folder name.
+/// The files and folders that the manifests in a folder refer to.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub struct Segments {
     names: HashSet<Vec<u8>>,
     /// The text before and after the variable part of a DASH template (§5.3.9.4.4).
     templates: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Parts {
+impl Segments {
     /// Adds what a manifest names. It has any content.
     pub fn add(&mut self, manifest: &[u8]) {
         let has = |mark: &[u8]| manifest.windows(mark.len()).any(|window| window == mark);
@@ -49,7 +49,7 @@ impl Parts {
     }
 
     /// Whether they name the file or folder `name` beside them.
-    pub fn contain(&self, name: &[u8]) -> bool {
+    pub fn contains(&self, name: &[u8]) -> bool {
         let fits = |(before, after): &(Vec<u8>, Vec<u8>)| {
             name.strip_prefix(&before[..]).is_some_and(|rest| rest.ends_with(after))
         };
@@ -79,10 +79,10 @@ mod tests {
             ("", &[], &["film.ts"]),
         ];
         for (text, named, others) in rows {
-            let mut parts = Parts::default();
-            parts.add(text.as_bytes());
+            let mut segments = Segments::default();
+            segments.add(text.as_bytes());
             for (name, want) in named.iter().map(|name| (name, true)).chain(others.iter().map(|name| (name, false))) {
-                assert_eq!(parts.contain(name.as_bytes()), want, "{name} in {text}");
+                assert_eq!(segments.contains(name.as_bytes()), want, "{name} in {text}");
             }
         }
     }
@@ -91,9 +91,9 @@ mod tests {
     fn a_manifest_made_to_be_slow_is_not() {
         let begun = std::time::Instant::now();
         for unit in ["\"", "$a$\n", "a$$b\n", "/", "%", "#EXT-X-\n", "a.ts\n"] {
-            let mut parts = Parts::default();
-            parts.add(unit.repeat(1024 * 1024 / unit.len()).as_bytes());
-            (0..10_000).for_each(|number| assert!(!parts.contain(format!("{number}.ts").as_bytes())));
+            let mut segments = Segments::default();
+            segments.add(unit.repeat(1024 * 1024 / unit.len()).as_bytes());
+            (0..10_000).for_each(|number| assert!(!segments.contains(format!("{number}.ts").as_bytes())));
         }
         // A busy machine takes seconds; quadratic work takes minutes.
         assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());

@@ -10,7 +10,7 @@ use super::OpenError;
 
 /// What a listing left out, and why. [`fmt::Display`] is a sentence for a person, empty when it is everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Omissions {
     /// Folders and files that couldn't be read.
     pub unreadable: usize,
     /// Links that lead out of the folder, and aren't followed.
@@ -23,14 +23,14 @@ pub struct LeftOut {
     pub too_slow: bool,
 }
 
-impl LeftOut {
+impl Omissions {
     /// Whether the listing is complete.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for Omissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let folders = count(self.too_deep, "folder", "folders");
@@ -80,7 +80,7 @@ impl Reporter {
         }
         for (path, why) in self.select(omissions, Instant::now()) {
             match why {
-                OpenError::LeadsOut => log::warn!(
+                OpenError::OutsideRoot => log::warn!(
                     "\"{}\" is left out: it is a link that leads out of the folder; --follow-symlinks would serve it",
                     path.escape_ascii()
                 ),
@@ -124,19 +124,19 @@ mod tests {
 
     #[test]
     fn the_sentence_says_how_many_of_each() {
-        let all = LeftOut { unreadable: 2, refused_links: 1, too_deep: 3, too_many: true, too_slow: true };
+        let all = Omissions { unreadable: 2, refused_links: 1, too_deep: 3, too_many: true, too_slow: true };
         assert_eq!(
             all.to_string(),
             "This list is incomplete: too many files, slow disk, 3 folders nested too deeply, \
              2 files or folders not readable, 1 link out of the folder."
         );
-        assert_eq!(LeftOut::default().to_string(), "");
+        assert_eq!(Omissions::default().to_string(), "");
     }
 
     #[test]
     fn each_path_is_mentioned_once_and_a_minute_has_so_many_lines() {
         let reporter = Reporter::default();
-        let omissions: Vec<Omission> = (0..25_u8).map(|n| (vec![n], OpenError::LeadsOut)).collect();
+        let omissions: Vec<Omission> = (0..25_u8).map(|n| (vec![n], OpenError::OutsideRoot)).collect();
         let start = Instant::now();
         let mentioned = |seconds| {
             let selected = reporter.select(&omissions, start + Duration::from_secs(seconds));
@@ -154,7 +154,7 @@ mod tests {
         let reporter = Reporter::default();
         let start = Instant::now();
         for minute in 0..2000_u64 {
-            let path = |n: u64| ((minute * 10 + n).to_le_bytes().to_vec(), OpenError::LeadsOut);
+            let path = |n: u64| ((minute * 10 + n).to_le_bytes().to_vec(), OpenError::OutsideRoot);
             let omissions: Vec<Omission> = (0..10).map(path).collect();
             assert_eq!(reporter.select(&omissions, start + MINUTE * minute as u32).len(), 10);
         }
