@@ -24,7 +24,6 @@
 
 mod access_log;
 mod api;
-mod cache;
 #[doc(hidden)]
 pub mod cli;
 mod close_reason;
@@ -47,10 +46,10 @@ mod playlist;
 mod representation;
 mod routes;
 mod server;
+mod single_flight;
 #[doc(hidden)]
 pub mod subtitles;
 mod sync;
-mod throttle;
 mod urls;
 
 pub use config::{Config, StartError};

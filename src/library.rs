@@ -116,6 +116,23 @@ impl Library {
         self.with_root(|root| open_served(root, name))
     }
 
+    /// Opens the first of `names` that is a regular file. The folder is opened once.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`], of the last name.
+    pub fn open_first(&self, names: impl IntoIterator<Item = Vec<u8>>) -> Result<OpenFile, OpenError> {
+        self.with_root(|root| {
+            let mut outcome = Err(OpenError::NotFound);
+            for name in names.into_iter().filter(|name| is_valid_name(name)) {
+                outcome = open_served(root, &name);
+                if !matches!(outcome, Err(OpenError::NotFound | OpenError::OutsideRoot)) {
+                    break;
+                }
+            }
+            outcome
+        })
+    }
+
     /// The same for a client whose last file is `last`.
     ///
     /// # Errors

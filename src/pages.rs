@@ -34,7 +34,7 @@ fn render(page: &impl Template) -> String {
 }
 
 /// Adds the fields of every page.
-pub fn described(response: Response) -> Response {
+pub fn with_page_headers(response: Response) -> Response {
     response
         .with("Content-Type", "text/html; charset=utf-8")
         .with("Content-Security-Policy", POLICY)
@@ -52,7 +52,7 @@ struct Sentence<'s> {
 /// A page with one sentence and a link to the gallery.
 pub fn sentence(urls: &Urls, status: u16, title: &str, sentence: &str) -> Response {
     let html = render(&Sentence { urls, title, sentence }).into_bytes();
-    described(Response::new(status, Body::Bytes(html.into()))).with("Cache-Control", "no-cache")
+    with_page_headers(Response::new(status, Body::Bytes(html.into()))).with("Cache-Control", "no-cache")
 }
 
 /// A video or a folder, as the pages show it.

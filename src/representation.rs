@@ -17,7 +17,7 @@ use crate::library::OpenFile;
 pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, now: SystemTime) -> Response {
     let validators = Validators::new(open.size, open.modified, now);
     let verdict = evaluate(&head.fields, &validators);
-    if let Some(response) = instead(verdict, &validators) {
+    if let Some(response) = precondition_response(verdict, &validators) {
         return response;
     }
     // Range is defined for GET only (§14.2).
@@ -47,20 +47,20 @@ pub fn respond(open: OpenFile, name: &Path, head: &Head<'_>, as_download: bool, 
         true => response.with("Content-Disposition", content_disposition::attachment(name)),
         false => response,
     };
-    validated(response, &validators)
+    with_validators(response, &validators)
 }
 
 /// The response that the preconditions call for instead of the representation, if any.
-pub fn instead(verdict: Verdict, validators: &Validators) -> Option<Response> {
+pub fn precondition_response(verdict: Verdict, validators: &Validators) -> Option<Response> {
     match verdict {
-        Verdict::NotModified => Some(validated(Response::bodiless(304), validators)),
+        Verdict::NotModified => Some(with_validators(Response::bodiless(304), validators)),
         Verdict::Failed => Some(Response::text(412, "The request is for another version of the file.")),
         Verdict::Proceed | Verdict::ProceedWithoutRange => None,
     }
 }
 
 /// Adds the fields for caches, the same on 200, 206 and 304 (§15.4.5): store it, and revalidate before each use.
-pub fn validated(response: Response, validators: &Validators) -> Response {
+pub fn with_validators(response: Response, validators: &Validators) -> Response {
     let response = response.with("ETag", validators.etag.clone()).with("Cache-Control", "no-cache");
     match validators.modified.and_then(date::format) {
         Some(modified) => response.with("Last-Modified", modified),
@@ -70,9 +70,10 @@ pub fn validated(response: Response, validators: &Validators) -> Response {
 
 /// The response to a GET or HEAD of a representation that has a tag and no date: what its preconditions call for, or
 /// else `whole`.
-pub fn revalidated(etag: String, head: &Head<'_>, whole: impl FnOnce() -> Response) -> Response {
+pub fn conditional(etag: String, head: &Head<'_>, whole: impl FnOnce() -> Response) -> Response {
     let validators = Validators::of_tag(etag);
-    instead(evaluate(&head.fields, &validators), &validators).unwrap_or_else(|| validated(whole(), &validators))
+    precondition_response(evaluate(&head.fields, &validators), &validators)
+        .unwrap_or_else(|| with_validators(whole(), &validators))
 }
 
 fn content_range(part: &Range<u64>, size: u64) -> String {

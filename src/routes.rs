@@ -9,9 +9,11 @@
 //! 5. lets the route plan the response to a GET (that to a HEAD is the same, and is sent without its body),
 //! 6. adds the CORS fields if they are configured.
 
-mod around;
+mod api;
+mod listings;
 mod pages;
-mod shared;
+mod playlist;
+mod subtitles;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,28 +24,32 @@ use crate::http::auth::Credentials;
 use crate::http::cors::Cors;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
+use crate::http::shared_body::{SharedBodies, SharedBody};
 use crate::http::target::Target;
 use crate::library::path::as_path;
-use crate::library::{Library, OpenError};
+use crate::library::{Identity, Library, OpenError};
+use crate::log_limit::log_limited;
 use crate::metrics::{self, Metrics};
 use crate::pages::assets;
 use crate::representation;
-use crate::throttle::Throttle;
+use crate::single_flight::SingleFlight;
 use crate::urls::{RoutePrefix, Urls};
-use shared::Shared;
+use listings::{Listed, ListingKey, SharedError};
+use subtitles::Conversions;
 
 /// A library and how to serve it: all that a response depends on besides the request.
 #[derive(Debug)]
 pub struct Site {
-    library: Arc<Library>,
+    library: Library,
     cors: Option<Cors>,
     auth: Option<Credentials>,
     urls: Urls,
     metrics: Metrics,
-    complaints: Throttle,
-    /// Whoever has to bring the folder back needs no line a second to know.
-    folder_complaints: Throttle,
-    shared: Shared,
+    listings: SingleFlight<ListingKey, Arc<Listed>, SharedError>,
+    /// By the file, and the language that its name tells.
+    subtitles: SingleFlight<(Identity, String), Arc<SharedBody>, SharedError>,
+    conversions: Conversions,
+    bodies: SharedBodies,
 }
 
 /// The methods of every route.
@@ -52,22 +58,28 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 impl Site {
     /// A site that serves `library`.
     pub fn new(library: Library) -> Self {
-        let complaints = Throttle::new(Duration::from_secs(1));
-        let folder_complaints = Throttle::new(Duration::from_secs(60));
-        let (metrics, shared) = (Metrics::default(), Shared::default());
-        let (auth, urls) = (None, Urls::default());
-        Self { library: library.into(), cors: None, auth, urls, metrics, complaints, folder_complaints, shared }
+        Self {
+            library,
+            cors: None,
+            auth: None,
+            urls: Urls::default(),
+            metrics: Metrics::default(),
+            listings: SingleFlight::default(),
+            subtitles: SingleFlight::default(),
+            conversions: Conversions::default(),
+            bodies: SharedBodies::default(),
+        }
     }
 
-    /// The same with CORS fields for other origins.
+    /// Adds CORS fields for other origins.
     #[must_use]
     pub fn with_cors(mut self, cors: Option<Cors>) -> Self {
         self.cors = cors;
         self
     }
 
-    /// The same for those alone who send these credentials, or for files their key, except `/health`. Behind somebody
-    /// else's `tiny_http::Server`, wrong ones are neither slowed down nor logged.
+    /// Requires these credentials, or for files their key, except for `/health`. Behind an embedder's
+    /// `tiny_http::Server`, wrong ones are neither slowed down nor logged.
     #[must_use]
     pub fn with_auth(mut self, auth: Option<Credentials>) -> Self {
         self.urls.key = auth.as_ref().map_or_else(String::new, |auth| format!("?key={}", auth.key()));
@@ -75,7 +87,7 @@ impl Site {
         self
     }
 
-    /// The same below a path.
+    /// Serves everything below a path.
     #[must_use]
     pub fn with_route_prefix(mut self, prefix: RoutePrefix) -> Self {
         self.urls.prefix = prefix;
@@ -116,16 +128,16 @@ impl Site {
         };
         match path {
             b"/" => self.gallery(&target.value("path").unwrap_or_default(), head),
-            b"/health" => made("text/plain; charset=utf-8", *b"ok"),
+            b"/health" => uncached("text/plain; charset=utf-8", *b"ok"),
             b"/playlist.m3u" => self.playlist(&target.value("path").unwrap_or_default(), head),
             b"/api/videos" => self.api(head),
-            // Where browsers look without being told.
+            // Browsers request these by default.
             b"/favicon.ico" | b"/apple-touch-icon.png" => asset(&path[1..], head),
             b"" => {
                 let response = Response::text(308, "The URL needs a / at its end.");
                 response.with("Location", format!("{}/", self.urls.prefix))
             }
-            b"/metrics" => made(metrics::CONTENT_TYPE, self.metrics.text()),
+            b"/metrics" => uncached(metrics::CONTENT_TYPE, self.metrics.text()),
             path => {
                 let below = |route: &[u8]| path.strip_prefix(route);
                 if let Some(name) = self.name_after_key(path).or(below(b"/video/")) {
@@ -164,17 +176,17 @@ impl Site {
                 let as_download = target.has_flag("download");
                 representation::respond(open, as_path(name), head, as_download, now)
             }
-            Err(error) => self.failed(&error, name),
+            Err(error) => self.error_response(&error, name),
         }
     }
 
-    fn failed(&self, error: &OpenError, name: &[u8]) -> Response {
-        self.complain(error, name);
+    fn error_response(&self, error: &OpenError, name: &[u8]) -> Response {
+        self.log_open_error(error, name);
         open_error_response(error)
     }
 
     /// Logs what the operator can fix, at most once a second.
-    fn complain(&self, error: &OpenError, name: &[u8]) {
+    fn log_open_error(&self, error: &OpenError, name: &[u8]) {
         let what = match error {
             OpenError::NotFound => return,
             OpenError::OutsideRoot => "is a symbolic link out of the folder; --follow-symlinks serves it".into(),
@@ -183,14 +195,16 @@ impl Site {
             OpenError::Busy => "can't be listed: the disk is too slow, or clients hold too many other listings".into(),
             OpenError::NoFolder(cause) => {
                 let dir = self.library.path();
-                return self.folder_complaints.pass(|_| {
+                // Once a minute is enough.
+                return log_limited!(Duration::from_secs(60), |_| {
                     log::error!("{dir:?} can't be read: {cause}; requests are answered 503 until it can be again");
                 });
             }
         };
-        self.complaints.pass(|missed| {
-            let before = if missed > 0 { format!(" ({missed} similar warnings suppressed)") } else { String::new() };
-            log::warn!("\"{}\" {what}{before}", without_key(name).escape_ascii());
+        log_limited!(Duration::from_secs(1), |suppressed| {
+            let name = without_key(name);
+            let name = name.escape_ascii();
+            log::warn!("\"{name}\" {what} ({suppressed} more such warnings)");
         });
     }
 }
@@ -201,7 +215,7 @@ fn asset(name: &[u8], head: &Head<'_>) -> Response {
 }
 
 /// A response made for one request; caches must not keep it.
-fn made(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
+fn uncached(content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Response {
     let body = Body::Bytes(bytes.into().into());
     Response::new(200, body).with("Content-Type", content_type).with("Cache-Control", "no-store")
 }

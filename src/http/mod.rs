@@ -10,6 +10,7 @@ pub mod precondition;
 pub mod range;
 pub mod request;
 pub mod response;
+pub mod shared_body;
 pub mod target;
 
 pub use tiny_http::{HTTPVersion, Method, StatusCode};

@@ -12,6 +12,9 @@ pub const MAX_HEAD: usize = 16 * 1024;
 /// The most field lines in a head. Browsers send about twenty.
 pub const MAX_FIELDS: usize = 64;
 
+/// The longest host with its port, in bytes. A name has at most 253 (RFC 1035 §2.3.4).
+pub const MAX_AUTHORITY: usize = 255;
+
 /// Blank lines skipped before a request line. §2.2 asks for one: old clients sent it after a body.
 const MAX_BLANK_LINES: usize = 4;
 
@@ -285,6 +288,9 @@ fn parse_host<'b>(fields: &Fields<'b>, version: &HTTPVersion) -> Result<&'b str,
 
 /// RFC 3986 §3.2.2 and §3.2.3: a name, an IPv4 address or an IPv6 address in brackets, optionally with a port.
 pub(crate) fn is_authority(text: &str) -> bool {
+    if text.len() > MAX_AUTHORITY {
+        return false;
+    }
     let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
             if address.is_empty() || !address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)) {

@@ -7,12 +7,16 @@ use std::sync::Arc;
 
 use tiny_http::StatusCode;
 
+use super::shared_body::SharedBody;
+
 /// The source of a body. A file is read only while it is sent.
 #[derive(Debug)]
 pub enum Body {
     Empty,
-    /// Bytes in memory, which several responses may share.
-    Bytes(Arc<Vec<u8>>),
+    /// Bytes of this response alone.
+    Bytes(Cow<'static, [u8]>),
+    /// Bytes that many responses share, with the origin that stands in this one's URLs.
+    Shared(Arc<SharedBody>, String),
     Slice(Arc<File>, Range<u64>),
     /// Slices of an open file, each after an introduction, and a text at the end (`multipart/byteranges`, RFC 9110
     /// §14.6).
@@ -24,6 +28,7 @@ impl Body {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Shared(body, origin) => body.len(origin),
             Self::Slice(_, range) => range.end - range.start,
             Self::Slices(_, parts, end) => {
                 let part = |(intro, range): &(String, Range<u64>)| intro.len() as u64 + range.end - range.start;

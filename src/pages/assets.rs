@@ -1,15 +1,14 @@
 //! The pages' styles, scripts and icons, embedded in the binary. The entity tag is a hash of the content, and browsers
 //! revalidate it each time, so that an update takes effect at once.
 
-use std::borrow::Cow;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use crate::fingerprint;
 use crate::http::content_type;
 use crate::http::request::Head;
 use crate::http::response::{Body, Response};
-use crate::representation::revalidated;
+use crate::representation::conditional;
 
 /// Name and content of each file.
 const FILES: &[(&str, &[u8])] = &[
@@ -39,36 +38,19 @@ const FILES: &[(&str, &[u8])] = &[
     ("icon.svg", include_bytes!("assets/icon.svg")),
 ];
 
-/// A file, and what its response needs.
-struct Asset {
-    name: &'static str,
-    etag: String,
-    content_type: Cow<'static, str>,
-    body: Arc<Vec<u8>>,
-}
-
-impl Asset {
-    fn new(name: &'static str, content: &[u8]) -> Self {
-        Self {
-            name,
-            etag: fingerprint::etag(content),
-            content_type: content_type::of(Path::new(name)),
-            body: content.to_vec().into(),
-        }
-    }
-}
-
-static ASSETS: LazyLock<Vec<Asset>> =
-    LazyLock::new(|| FILES.iter().map(|(name, content)| Asset::new(name, content)).collect());
+/// The entity tags of [`FILES`], in the same order.
+static ETAGS: LazyLock<Vec<String>> =
+    LazyLock::new(|| FILES.iter().map(|(_, content)| fingerprint::etag(content)).collect());
 
 /// The response to a GET of `/assets/<name>`, if there is such a file.
 pub fn response(name: &[u8], head: &Head<'_>) -> Option<Response> {
-    let asset = ASSETS.iter().find(|asset| asset.name.as_bytes() == name)?;
+    let at = FILES.iter().position(|(known, _)| known.as_bytes() == name)?;
+    let (name, content) = FILES[at];
     let whole = || {
-        let body = Body::Bytes(Arc::clone(&asset.body));
-        Response::new(200, body).with("Content-Type", asset.content_type.clone())
+        let response = Response::new(200, Body::Bytes(content.into()));
+        response.with("Content-Type", content_type::of(Path::new(name)))
     };
-    Some(revalidated(asset.etag.clone(), head, whole))
+    Some(conditional(ETAGS[at].clone(), head, whole))
 }
 
 #[cfg(test)]
@@ -88,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_has_its_type_and_is_revalidated() {
+    fn each_file_has_its_type_and_is_conditional() {
         let rows = [
             ("style.css", &b"/* System"[..], "text/css; charset=utf-8"),
             ("player.js", b"", "text/javascript; charset=utf-8"),

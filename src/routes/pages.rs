@@ -1,20 +1,25 @@
 //! The routes of the gallery and the player.
 
 use super::Site;
-use super::shared::{Answer, Form, Scope};
+use super::listings::{Depth, Format};
+use crate::fingerprint;
 use crate::http::request::Head;
-use crate::http::response::Response;
+use crate::http::response::{Body, Response};
 use crate::library::OpenError;
-use crate::library::listing::Listing;
 use crate::pages;
+use crate::representation::conditional;
 
 impl Site {
     /// `/` and `/?path=<folder>`: the gallery of a folder. Its name may end in one `/`.
     pub(super) fn gallery(&self, folder: &[u8], head: &Head<'_>) -> Response {
         let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-        let write = |listing: &Listing| Ok(pages::gallery::page(&self.urls, folder, listing).into_bytes());
-        match self.shared(Scope::Folder, Form::Gallery, folder, write) {
-            Ok(answer) => answer.respond(head, pages::described),
+        let body = self.listing_as(Format::Gallery, Depth::Folder, folder, |listing| {
+            pages::gallery::page(&self.urls, folder, listing).into_bytes()
+        });
+        match body {
+            Ok(body) => conditional(body.etag(""), head, || {
+                pages::with_page_headers(Response::new(200, Body::Shared(body, String::new())))
+            }),
             Err(error) => self.no_listing(&error, folder),
         }
     }
@@ -27,13 +32,16 @@ impl Site {
         };
         let videos = &listed.listing.videos;
         let previous = at.checked_sub(1).map(|before| &videos[before]);
-        let page = pages::watch::page(&self.urls, &videos[at], previous, videos.get(at + 1)).into_bytes();
-        Answer::new(page.into()).respond(head, pages::described)
+        // With 64 subtitle files it has some 30 kB, so it is not worth sharing.
+        let page = pages::watch::page(&self.urls, &videos[at], previous, videos.get(at + 1));
+        conditional(fingerprint::etag(page.as_bytes()), head, || {
+            pages::with_page_headers(Response::new(200, Body::Bytes(page.into_bytes().into())))
+        })
     }
 
     /// The error page for a folder. One without read permission is a fault of the setup, hence 503 and not 403.
     fn no_listing(&self, error: &OpenError, name: &[u8]) -> Response {
-        self.complain(error, name);
+        self.log_open_error(error, name);
         match error {
             OpenError::NotFound | OpenError::OutsideRoot => pages::sentence(
                 &self.urls,
@@ -147,7 +155,11 @@ mod tests {
             assert_eq!(response.field("x-content-type-options"), Some("nosniff"), "{target}");
             assert_eq!(response.field("cache-control"), Some("no-cache"), "{target}");
             assert_eq!(response.field("set-cookie"), None, "{target}");
-            let Body::Bytes(html) = &response.body else { panic!("{target} has no body") };
+            let html = match &response.body {
+                Body::Bytes(bytes) => bytes.to_vec(),
+                Body::Shared(body, origin) => body.chunk(0, usize::MAX / 2, origin).unwrap().0,
+                _ => panic!("{target} has no body"),
+            };
             let html = String::from_utf8(html.to_vec()).unwrap();
             assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("<script>"), "{target}");
         }

@@ -17,12 +17,16 @@ use super::socket::Socket;
 use crate::close_reason::CloseReason;
 use crate::http::date;
 use crate::http::response::{Body, Response};
+use crate::http::shared_body::SharedBody;
 
 /// A client that takes fewer bytes than this within the stall timeout has stalled.
 const STALL_BYTES: u64 = 4096;
 
 /// Buffers of up to this size are on the stack.
 const STACK_BUFFER_SIZE: usize = 4096;
+
+/// Bytes of a shared body that are copied at a time. A client that does not read holds so many.
+const SHARED_CHUNK_SIZE: usize = 32 * 1024;
 
 /// The most bytes that one read(2) or sendfile(2) is asked for: a socket seldom takes more.
 const MAX_CHUNK_SIZE: usize = 256 * 1024;
@@ -44,6 +48,8 @@ pub enum SendError {
     /// The file is shorter than when it was opened.
     Truncated,
     Unreadable(io::Error),
+    /// The shared body was dropped to make room for others.
+    Dropped,
 }
 
 impl Display for SendError {
@@ -51,6 +57,7 @@ impl Display for SendError {
         match self {
             Self::Stalled => f.write_str("the client stopped reading"),
             Self::Truncated => f.write_str("it is shorter than when it was opened"),
+            Self::Dropped => f.write_str("it was dropped to make room for others"),
             Self::Lost(error) | Self::Unreadable(error) => error.fmt(f),
         }
     }
@@ -60,7 +67,7 @@ impl From<SendError> for io::Error {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Lost(error) | SendError::Unreadable(error) => error,
-            SendError::Truncated | SendError::Stalled => io::ErrorKind::UnexpectedEof.into(),
+            SendError::Truncated | SendError::Stalled | SendError::Dropped => io::ErrorKind::UnexpectedEof.into(),
         }
     }
 }
@@ -124,6 +131,7 @@ impl SendError {
             Self::Lost(_) => CloseReason::ConnectionLost,
             Self::Truncated => CloseReason::FileTruncated,
             Self::Unreadable(_) => CloseReason::FileUnreadable,
+            Self::Dropped => CloseReason::NoResources,
         }
     }
 }
@@ -143,7 +151,8 @@ pub fn deliver(out: &mut impl Output, response: &mut Response, envelope: Envelop
         send(out, head, &response.body, mode, envelope.closes)
     };
     let first = send_once(out, response);
-    if matches!(first, Err(SendError::Truncated | SendError::Unreadable(_))) && !out.has_begun() {
+    let is_unreadable = matches!(first, Err(SendError::Truncated | SendError::Unreadable(_) | SendError::Dropped));
+    if is_unreadable && !out.has_begun() {
         *response = Response::unreadable();
         let is_whole = send_once(out, response).is_ok();
         return Delivery { head_length, error: first.err(), is_whole };
@@ -159,6 +168,7 @@ fn send(out: &mut impl Output, head: Vec<u8>, body: &Body, mode: CopyMode, close
     match body {
         Body::Empty => {}
         Body::Bytes(bytes) => return out.write(&text, bytes, closes),
+        Body::Shared(body, origin) => return send_shared(out, text, body, origin, closes),
         Body::Slice(file, range) => copy(out, &mut text, file, range.clone(), mode, closes)?,
         Body::Slices(file, parts, end) => {
             for (introduction, range) in parts {
@@ -202,6 +212,24 @@ fn copy(
         out.write(text, chunk, more_follows || at < range.end)?;
         // A long response needs the memory no more.
         *text = Vec::new();
+    }
+    Ok(())
+}
+
+/// Sends `text` and a shared body, which may be dropped meanwhile.
+fn send_shared(
+    out: &mut impl Output,
+    mut text: Vec<u8>,
+    body: &SharedBody,
+    origin: &str,
+    closes: bool,
+) -> Result<(), SendError> {
+    let mut next = Some(0);
+    while let Some(at) = next {
+        let (chunk, after) = body.chunk(at, SHARED_CHUNK_SIZE, origin).ok_or(SendError::Dropped)?;
+        out.write(&text, &chunk, closes || after.is_some())?;
+        text = Vec::new();
+        next = after;
     }
     Ok(())
 }

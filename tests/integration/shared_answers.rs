@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, Client, Folder, Program, Running, eventually};
+use crate::support::{Answer, Client, Folder, PATIENCE, Program, Running, eventually};
 
 #[test]
 fn a_page_that_did_not_change_is_304_and_one_that_did_is_sent() {
@@ -47,42 +47,59 @@ fn a_page_that_did_not_change_is_304_and_one_that_did_is_sent() {
     eventually("it is listed", || ask("GET", "/?path=show", "").text().contains("/watch/show/d.mp4"));
 }
 
-#[test]
-fn clients_that_do_not_read_share_one_copy_and_leave_nothing_behind() {
-    const CLIENTS: usize = 200;
-    let folder = Folder::new();
-    for number in 0..5000 {
-        fs::File::create(folder.file(format!("Some Show S01E{number:05} The Title of the Episode.mp4"))).unwrap();
-    }
-    let program = Program::start(folder.path(), &[]);
-    let health = || {
-        let started = Instant::now();
-        let mut client = Client::connect(program.address);
-        client.send("GET /health HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
-        assert_eq!(client.read("GET").status, 200);
-        started.elapsed()
-    };
-    health();
-    let before = program.status("RssAnon");
-    let clients: Vec<TcpStream> = (0..CLIENTS)
-        .map(|number| {
-            let mut stream = TcpStream::connect(program.address).unwrap();
-            let target = if number % 5 == 0 { "/" } else { "/api/videos" };
-            stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: nas\r\n\r\n").as_bytes()).unwrap();
+/// Requests whose clients don't read. When this returns, each has a bit of its answer.
+fn unread(address: SocketAddr, requests: impl IntoIterator<Item = String>) -> Vec<TcpStream> {
+    let clients: Vec<TcpStream> = requests
+        .into_iter()
+        .map(|request| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
             stream
         })
         .collect();
-    // A bit of each answer is there.
-    clients.iter().for_each(|stream| assert_eq!(stream.peek(&mut [0; 1]).unwrap(), 1));
+    for stream in &clients {
+        assert_eq!(stream.peek(&mut [0; 1]).unwrap(), 1);
+    }
+    clients
+}
+
+fn get(target: &str, host: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+}
+
+fn films(number: usize) -> Folder {
+    let folder = Folder::new();
+    for number in 0..number {
+        fs::File::create(folder.file(format!("Some Show S01E{number:05} The Title of the Episode.mp4"))).unwrap();
+    }
+    folder
+}
+
+/// The memory in KiB that `clients` cost at most.
+fn peak_above(program: &Program, before: u64) -> u64 {
+    program.status("VmHWM").saturating_sub(before)
+}
+
+#[test]
+fn clients_that_do_not_read_share_one_copy() {
+    let folder = films(5000);
+    let program = Program::start(folder.path(), &[]);
+    let health = || {
+        let started = Instant::now();
+        assert_eq!(Client::get(program.address, "/health").status, 200);
+        started.elapsed()
+    };
+    health();
+    let before = program.status("VmHWM");
+    let target = |number| if number % 5 == 0 { "/" } else { "/api/videos" };
+    let clients = unread(program.address, (0..200).map(|number| get(target(number), "nas")));
     let mut times: Vec<Duration> = (0..100).map(|_| health()).collect();
     times.sort();
     // Every copy would be above a MiB.
-    let during = program.status("RssAnon") - before;
-    assert!(during < 48 * 1024, "{during} KiB for {CLIENTS} clients");
+    let peak = peak_above(&program, before);
+    assert!(peak < 64 * 1024, "{peak} KiB for {} clients", clients.len());
     assert!(times[98] < Duration::from_millis(50), "{times:?}");
-    drop(clients);
-    // The allocator keeps the stacks of ended workers and some of each arena: 8 MiB, or 12 if the listing was made twice.
-    eventually("their memory is given back", || program.status("RssAnon") < before + 16 * 1024);
 }
 
 #[test]
@@ -90,18 +107,100 @@ fn clients_that_do_not_read_share_one_copy_of_converted_subtitles() {
     let cues = "1\n00:00:01,000 --> 00:00:02,000\nA line of text\n\n".repeat(100_000);
     let folder = Folder::new().with("large.srt", cues);
     let program = Program::start(folder.path(), &[]);
-    let before = program.status("RssAnon");
-    let clients: Vec<TcpStream> = (0..100)
-        .map(|_| {
-            let mut stream = TcpStream::connect(program.address).unwrap();
-            stream.write_all(b"GET /subtitles/large.vtt HTTP/1.1\r\nHost: nas\r\n\r\n").unwrap();
-            stream
-        })
-        .collect();
-    clients.iter().for_each(|stream| assert_eq!(stream.peek(&mut [0; 1]).unwrap(), 1));
+    let before = program.status("VmHWM");
+    let clients = unread(program.address, (0..100).map(|_| get("/subtitles/large.vtt", "nas")));
     // Every copy would be above 4 MiB.
-    let peak = program.status("VmHWM") - before;
+    let peak = peak_above(&program, before);
     assert!(peak < 64 * 1024, "{peak} KiB for {} clients", clients.len());
-    drop(clients);
-    eventually("most of it is given back", || program.status("RssAnon") < before + 16 * 1024);
+}
+
+/// The Host field of a request is in the URLs of its playlist.
+#[test]
+fn clients_with_different_hosts_share_one_playlist_and_keep_nobody_waiting() {
+    let folder = films(10_000).with("film.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello\n");
+    let program = Program::start(folder.path(), &[]);
+    assert_eq!(Client::get(program.address, "/api/videos").status, 200);
+    let before = program.status("VmHWM");
+    let host = |number: usize| format!("{number}{}", "a".repeat(250));
+    let clients = unread(program.address, (0..200).map(|number| get("/playlist.m3u", &host(number))));
+    let started = Instant::now();
+    for target in ["/", "/api/videos", "/playlist.m3u", "/subtitles/film.vtt"] {
+        assert_eq!(Client::get(program.address, target).status, 200, "{target}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // The playlist has a MB, and with a host of 250 bytes 3.5 MB.
+    let peak = peak_above(&program, before);
+    assert!(peak < 96 * 1024, "{peak} KiB for {} clients", clients.len());
+}
+
+#[test]
+fn the_page_and_the_playlist_of_one_film_are_small_whatever_its_subtitles() {
+    let folder = Folder::new().with("film.mp4", "film");
+    for number in 0..20_000 {
+        fs::File::create(folder.file(format!("film.en.{number:05}.srt"))).unwrap();
+    }
+    let program = Program::start(folder.path(), &[]);
+    let page = Client::get(program.address, "/watch/film.mp4");
+    assert_eq!(page.text().matches("<track").count(), 64);
+    let before = program.status("VmHWM");
+    let target = |number| if number % 2 == 0 { "/watch/film.mp4" } else { "/playlist.m3u?path=film.mp4" };
+    let clients = unread(program.address, (0..200).map(|number| get(target(number), "nas")));
+    let peak = peak_above(&program, before);
+    assert!(peak < 64 * 1024, "{peak} KiB for {} clients", clients.len());
+}
+
+/// Each client gets the list as it is at its time, and reads nothing of it.
+#[test]
+fn a_library_that_changes_all_the_time_costs_bounded_memory() {
+    let folder = films(4000);
+    let program = Program::start(folder.path(), &[]);
+    let before = program.status("VmHWM");
+    let mut clients = Vec::new();
+    for number in 0..150 {
+        fs::File::create(folder.file(format!("another {number}.mp4"))).unwrap();
+        clients.extend(unread(program.address, [get("/api/videos", "nas"), get("/", "nas")]));
+    }
+    // Each of the 300 bodies is above 800 kB.
+    let peak = peak_above(&program, before);
+    assert!(peak < 128 * 1024, "{peak} KiB for {} clients", clients.len());
+    assert!(Client::get(program.address, "/").text().contains("another 149"), "and all others are served");
+}
+
+#[test]
+fn many_conversions_of_large_subtitles_at_once_have_bounded_memory() {
+    const FILES: usize = 48;
+    let folder = Folder::new();
+    for number in 0..FILES {
+        // As many cues as fit into the largest file that is converted.
+        let mut text = format!("1\n00:00:01,000 --> 00:00:02,000\nfile {number}\n\n");
+        let cue = "1\n00:00:01,000 --> 00:00:02,000\nA line\n\n";
+        text.push_str(&cue.repeat((8_000_000 - text.len()) / cue.len()));
+        fs::write(folder.file(format!("{number}.srt")), text).unwrap();
+    }
+    let program = Program::start(folder.path(), &[]);
+    std::thread::scope(|scope| {
+        for number in 0..FILES {
+            let address = program.address;
+            scope.spawn(move || {
+                let answer = Client::get(address, &format!("/subtitles/{number}.vtt"));
+                assert_eq!(answer.status, 200, "{number}");
+                assert!(answer.text().contains(&format!("\nfile {number}\n")), "{number}");
+            });
+        }
+    });
+    let peak = program.status("VmHWM");
+    assert!(peak < 300 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_listing_needs_no_more_address_space_than_memory() {
+    let folder = films(2000);
+    let mut command = std::process::Command::new("sh");
+    // Each of the program's threads takes some address space.
+    command.args(["-c", "ulimit -v 120000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_filmstrip")]);
+    command.arg(folder.path()).args(["--port", "0"]);
+    let program = Program::start_command(command);
+    for target in ["/", "/api/videos", "/playlist.m3u"] {
+        assert_eq!(Client::get(program.address, target).status, 200, "{target}");
+    }
 }

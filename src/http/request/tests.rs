@@ -53,6 +53,7 @@ fn every_refusal_has_a_row() {
         ("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n".into(), Err(MalformedHost)),
         ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n".into(), Err(MalformedHost)),
         ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n".into(), Err(MalformedHost)),
+        (format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(256)), Err(MalformedHost)),
         ("GET / HTTP/1.1\r\nHost: u@h\r\n\r\n".into(), Err(MalformedHost)),
         ("GET / HTTP/1.1\r\nHost: h:80a\r\n\r\n".into(), Err(MalformedHost)),
         ("GET / HTTP/1.1\r\nHost: n\u{e4}s\r\n\r\n".into(), Err(MalformedHost)),
