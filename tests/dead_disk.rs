@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use hanging_disk::{HangingDisk, SLOW_SIZE};
 use rustix::process::Signal;
-use support::{Client, Program, film};
+use support::{Client, Folder, Program, film};
 
-/// Time limit for a `/health` response, whatever the disk does.
+/// Time limit for a `/health` response, whatever the disk does; on a busy machine, [`BUSY`] times what the same program
+/// takes whose disk is well, asked in the same moments.
 const PROMPT: Duration = Duration::from_millis(50);
+const BUSY: u32 = 4;
 
 const SIZE: usize = 4 << 20;
 
@@ -35,14 +37,17 @@ fn ask_for_slow_files(address: SocketAddr, numbers: std::ops::Range<usize>) -> V
     numbers.map(|number| ask(address, &format!("slow-{number}.mp4"))).collect()
 }
 
-/// Requests `/health` 100 times, each time on a new connection; returns the longest time.
-fn slowest_health(address: SocketAddr) -> Duration {
-    let times = (0..100).map(|_| {
-        let started = Instant::now();
-        assert_eq!(Client::get(address, "/health").text(), "ok");
-        started.elapsed()
-    });
-    times.max().unwrap()
+/// How long `/health` takes on a new connection.
+fn health(address: SocketAddr) -> Duration {
+    let started = Instant::now();
+    assert_eq!(Client::get(address, "/health").text(), "ok");
+    started.elapsed()
+}
+
+/// Of 100 times, 95 are not above this one.
+fn percentile_95(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times[times.len() * 95 / 100]
 }
 
 #[test]
@@ -51,16 +56,26 @@ fn three_hundred_reads_that_hang_delay_no_new_client() {
     let film = film(SIZE);
     let Some(disk) = HangingDisk::mount(&film) else { return };
     let program = Program::start(disk.folder.path(), &["--max-connections-per-ip", "0"]);
+    let well = Folder::new();
+    let control = Program::start(well.path(), &[]);
     let hanging = disk.hang();
-    let (mut clients, mut slowest) = (Vec::new(), Vec::new());
-    // Fifty at a time: after three hundred new connections the next one waits for a processor, whatever the disk does.
-    for first in (0..300).step_by(50) {
-        clients.extend(ask_for_slow_files(program.address, first..first + 50));
-        slowest.push(slowest_health(program.address));
+    let (mut clients, mut times, mut control_times) = (Vec::new(), Vec::new(), Vec::new());
+    // A request that waits for a read would wait for ever, because the reads hang until all are answered. After every
+    // third read that hangs, seven clients ask: if the first of them has to wait for a new worker, more than 5 % do.
+    let mut measure = |requests| {
+        for _ in 0..requests {
+            times.push(health(program.address));
+            control_times.push(health(control.address));
+        }
+    };
+    for first in (0..300).step_by(3) {
+        clients.extend(ask_for_slow_files(program.address, first..first + 3));
+        measure(7);
     }
     support::eventually("all reads hang", || hanging.count() == 300);
-    slowest.push(slowest_health(program.address));
-    assert!(slowest.iter().all(|&time| time <= PROMPT), "the slowest of each 100: {slowest:?}");
+    measure(100);
+    let (time, usual) = (percentile_95(&mut times), percentile_95(&mut control_times));
+    assert!(time <= PROMPT.max(usual * BUSY), "{time:?}, and {usual:?} where no disk hangs");
     // The disk answers again: every client gets its response, and the threads that waited for the disk end.
     drop(hanging);
     for (number, client) in clients.iter_mut().enumerate() {
