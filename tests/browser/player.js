@@ -201,8 +201,8 @@ export function playerTests(bench) {
       for (const tool of ['Picture in picture', 'Keyboard', 'Full screen']) {
         assert.equal(await page.getByRole('button', { name: tool }).count(), 0, tool);
       }
-      const ways = await page.getByRole('link', { name: 'Download' }).count();
-      assert.equal(ways, file === 'Empty' ? 0 : 1);
+      const downloads = await page.getByRole('link', { name: 'Download' }).count();
+      assert.equal(downloads, file === 'Empty' ? 0 : 1);
     }
     await page.getByRole('link', { name: 'Previous' }).click();
     await page.getByRole('alert').getByText('can’t').waitFor({ state: 'hidden' });
@@ -309,7 +309,7 @@ export function playerTests(bench) {
     const { page } = bench;
     await loaded('/watch/Sample.mp4');
     const links = await page.evaluate(async () => {
-      const { vlcLink } = await import('/assets/ways.js');
+      const { vlcLink } = await import('/assets/other-players.js');
       const url = new URL('http://nas.test:8000/video/a%20b.mp4');
       return [
         vlcLink(url, 'Mozilla/5.0 (Linux; Android 15) Chrome/140', 5),

@@ -39,6 +39,6 @@ film.addEventListener('ratechange', () => {
 });
 speeds.addEventListener('change', () => setSpeed(Number(speeds.value)));
 
-export const goOn = byId('go-on');
-goOn.checked = chosen('goOn', true);
-goOn.addEventListener('change', () => choose('goOn', goOn.checked));
+export const autoplayNext = byId('autoplay-next');
+autoplayNext.checked = chosen('autoplayNext', true);
+autoplayNext.addEventListener('change', () => choose('autoplayNext', autoplayNext.checked));

@@ -1,5 +1,5 @@
 // The end screen: the next film with a countdown, or whether to see this one again.
-import { goOn } from './choices.js';
+import { autoplayNext } from './choices.js';
 import { go } from './neighbours.js';
 import { byId, film } from './page.js';
 
@@ -14,17 +14,17 @@ function open() {
   byId('end-back').href = document.querySelector('.back').href;
   end.hidden = false;
   film.controls = false;
-  if (next && goOn.checked) countDown(SECONDS);
+  if (next && autoplayNext.checked) countDown(SECONDS);
   else cancel();
   if ([document.body, film].includes(document.activeElement)) {
     end.querySelector('button:not([hidden])').focus({ preventScroll: true });
   }
 }
 
-function countDown(left) {
+function countDown(seconds) {
   byId('cancel').hidden = false;
-  byId('count').textContent = left ? ` in ${left} s` : '';
-  if (left) timer = setTimeout(countDown, 1000, left - 1);
+  byId('count').textContent = seconds ? ` in ${seconds} s` : '';
+  if (seconds) timer = setTimeout(countDown, 1000, seconds - 1);
   else go(byId('next'));
 }
 
@@ -47,7 +47,7 @@ function close() {
 
 film.addEventListener('ended', open);
 for (const sign of ['play', 'seeking', 'emptied']) film.addEventListener(sign, close);
-goOn.addEventListener('change', () => goOn.checked || cancel());
+autoplayNext.addEventListener('change', () => autoplayNext.checked || cancel());
 document.addEventListener('keydown', ({ key }) => key === 'Escape' && cancel());
 byId('cancel').addEventListener('click', cancel);
 byId('end-next').addEventListener('click', () => go(byId('next')));

@@ -144,7 +144,7 @@ addEventListener('pagehide', () => {
   tab('filmstrip.scroll', scrollY);
 });
 
-function comeBack() {
+function restoreScroll() {
   const film = tab('filmstrip.left');
   if (tab('filmstrip.back') !== here() || !film?.startsWith(`${root}watch/`)) return;
   scrollTo(0, tab('filmstrip.scroll'));
@@ -157,6 +157,6 @@ addEventListener('pageshow', (event) => {
   draw();
   // Those that were loading when the film was chosen.
   if (event.persisted) document.querySelectorAll('main img').forEach((it) => it.naturalWidth || (it.src = it.src));
-  else comeBack();
+  else restoreScroll();
 });
 document.querySelectorAll('.listed img').forEach(measure);

@@ -4,12 +4,12 @@ import { byId, film, say } from './page.js';
 export const state = {
   ready: false, // this film's metadata is loaded
   lost: false, // the connection is lost
-  place: null, // position to go to after loading
+  startAt: null, // position to go to after loading
   playing: false, // whether to play after loading
 };
 
-export function load(place, playing) {
-  Object.assign(state, { place, playing });
+export function load(startAt, playing) {
+  Object.assign(state, { startAt, playing });
   film.load();
 }
 
@@ -30,8 +30,8 @@ film.addEventListener('loadedmetadata', () => {
   state.ready = true;
   state.lost = false;
   say('');
-  if (state.place > 0) film.currentTime = state.place;
-  state.place = null;
+  if (state.startAt > 0) film.currentTime = state.startAt;
+  state.startAt = null;
   if (state.playing) play();
   state.playing = false;
 });

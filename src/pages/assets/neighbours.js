@@ -1,9 +1,9 @@
 // The previous and the next film, and the way back. The server's page has everything that differs between films, so
 // the next film's page is fetched and its parts replace the old ones: full screen and permissions stay.
 import { load, state } from './loading.js';
-import { byId, film, handedOver } from './page.js';
-import { left, remember } from './resume.js';
-import { root } from './store.js';
+import { byId, film } from './page.js';
+import { remember, resumePosition } from './resume.js';
+import { root, tab } from './store.js';
 
 let latest;
 
@@ -24,7 +24,7 @@ async function show(href, isBack = false) {
     const focused = document.activeElement.id;
     state.ready = state.lost = false;
     document.title = page.title;
-    for (const id of ['title', 'facts', 'pager', 'menu-ways', 'trouble-ways']) {
+    for (const id of ['title', 'facts', 'pager', 'menu-players', 'trouble-players']) {
       byId(id).replaceWith(page.getElementById(id));
     }
     film.dataset.watch = next.dataset.watch;
@@ -33,7 +33,7 @@ async function show(href, isBack = false) {
     if (!isBack) history.pushState(null, '', href);
     document.dispatchEvent(new Event('film'));
     if (focused) (byId(focused) ?? film).focus({ preventScroll: true });
-    load(left(film.dataset.watch), true);
+    load(resumePosition(film.dataset.watch), true);
     return true;
   } catch {
     return false;
@@ -50,7 +50,7 @@ addEventListener('popstate', async () => (await show(location.href, true)) || lo
 
 // Back to where the viewer came from, if that was a view of the gallery.
 const back = document.querySelector('.back');
-const from = handedOver('filmstrip.back');
+const from = tab('filmstrip.back') ?? '';
 if (from.startsWith(root) && /^([?#]|$)/.test(from.slice(root.length))) {
   if (from.replace(/#.*/, '') !== back.getAttribute('href')) byId('above').textContent = 'Back';
   back.href = from;

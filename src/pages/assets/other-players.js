@@ -1,4 +1,4 @@
-// The ways to other players: the film's URL on the clipboard, and VLC on a phone.
+// Links to other players: the film's URL on the clipboard, and VLC on a phone.
 import { byId, eachFilm } from './page.js';
 
 document.addEventListener('click', async ({ target }) => {

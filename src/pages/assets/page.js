@@ -17,12 +17,3 @@ export function eachFilm(action) {
   action();
   document.addEventListener('film', action);
 }
-
-// What the gallery left for this page.
-export function handedOver(name) {
-  try {
-    return sessionStorage.getItem(name) ?? '';
-  } catch {
-    return ''; // Storage is disabled.
-  }
-}

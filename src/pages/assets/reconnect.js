@@ -24,20 +24,20 @@ export async function failed() {
   const path = film.dataset.watch;
   const code = film.error?.code ?? MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
   if (!state.lost) {
-    state.place = state.ready ? film.currentTime : (state.place ?? 0);
+    state.startAt = state.ready ? film.currentTime : (state.startAt ?? 0);
     state.playing = (state.ready && !film.paused) || state.playing;
   }
   const decoding = code === MediaError.MEDIA_ERR_DECODE;
   const network = code === MediaError.MEDIA_ERR_NETWORK || (state.ready && !decoding);
   const answer = !network && (await probe());
   if (path !== film.dataset.watch) return;
-  if (!answer) return comeBack();
+  if (!answer) return reconnect();
   state.lost = false;
   say('');
-  explainFailure(answer, decoding && state.place > 0);
+  explainFailure(answer, decoding && state.startAt > 0);
 }
 
-function comeBack() {
+function reconnect() {
   state.lost = true;
   const wait = WAITS[Math.min(attempt, WAITS.length - 1)];
   say(attempt ? `Connection lost. Retrying every ${wait} s` : 'Connection lost. Retrying');
@@ -48,17 +48,17 @@ function comeBack() {
 
 async function tryAgain() {
   clearTimeout(retry);
-  if (await probe()) load(state.place, state.playing);
-  else comeBack();
+  if (await probe()) load(state.startAt, state.playing);
+  else reconnect();
 }
 
 film.addEventListener('loadedmetadata', () => (attempt = 0));
 document.addEventListener('film', () => clearTimeout(retry));
 // In the capturing phase, because the event of a film that never loaded is at `<source>`. Failed subtitles are ignored.
 film.addEventListener('error', ({ target }) => target.localName !== 'track' && failed(), true);
-const hurry = () => state.lost && !document.hidden && tryAgain();
-addEventListener('online', hurry);
-document.addEventListener('visibilitychange', hurry);
+const retryNow = () => state.lost && !document.hidden && tryAgain();
+addEventListener('online', retryNow);
+document.addEventListener('visibilitychange', retryNow);
 
 // When the server vanishes, browsers retry by themselves for half a minute before an error. After 4 s without progress,
 // probe the server; if it responds but there is no progress for 15 s, reload.
@@ -69,10 +69,10 @@ for (const sign of ['progress', 'timeupdate', 'play', 'seeking', 'canplay']) {
 setInterval(async () => {
   const stuck = () => !state.lost && state.ready && !film.paused && film.readyState < 3 && Date.now() - moved;
   if (!(stuck() > 4000)) return;
-  const there = await probe();
-  if (!(stuck() > (there ? 15000 : 4000))) return;
-  state.place = film.currentTime;
+  const reachable = await probe();
+  if (!(stuck() > (reachable ? 15000 : 4000))) return;
+  state.startAt = film.currentTime;
   state.playing = true;
-  if (there) load(state.place, state.playing);
-  else comeBack();
+  if (reachable) load(state.startAt, state.playing);
+  else reconnect();
 }, 2000);

@@ -9,7 +9,7 @@ const CREDITS = 0.95;
 export function remember() {
   const { currentTime: at, duration: of } = film;
   // Not while the film is disconnected or not yet back at its position: that would overwrite it.
-  if (state.lost || state.place !== null || !state.ready || !Number.isFinite(of) || at < 2) return;
+  if (state.lost || state.startAt !== null || !state.ready || !Number.isFinite(of) || at < 2) return;
   const done = film.ended || at / of > CREDITS;
   const [title, poster] = [byId('title').textContent, film.getAttribute('poster')];
   note(film.dataset.watch, { at: done ? 0 : at, of, title, poster, done, next: false });
@@ -23,7 +23,7 @@ function upNext(link) {
   if (!films()[path]) note(path, { next: true, title, poster });
 }
 
-export const left = (path) => films()[path]?.at ?? null;
+export const resumePosition = (path) => films()[path]?.at ?? null;
 
 document.addEventListener('visibilitychange', () => document.hidden && remember());
 film.addEventListener('pause', remember);
@@ -38,10 +38,10 @@ film.addEventListener('timeupdate', () => {
 
 // Leaving the page closes the film's connection at once; coming back opens it again.
 let sources = [];
-let place = 0;
+let position = 0;
 addEventListener('pagehide', () => {
   remember();
-  place = film.currentTime;
+  position = film.currentTime;
   sources = [...film.querySelectorAll('source')];
   sources.forEach((source) => source.remove());
   film.removeAttribute('src');
@@ -50,5 +50,5 @@ addEventListener('pagehide', () => {
 addEventListener('pageshow', (event) => {
   if (!event.persisted) return;
   film.prepend(...sources);
-  load(place, false);
+  load(position, false);
 });

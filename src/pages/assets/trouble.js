@@ -12,7 +12,7 @@ function explain(text, where = 'instead') {
   trouble.role = where === 'hint' ? 'status' : 'alert';
   trouble.querySelector('p').textContent = text;
   byId('dismiss').hidden = where !== 'hint';
-  byId('trouble-ways').hidden = false;
+  byId('trouble-players').hidden = false;
   const plays = !text || where !== 'instead';
   film.hidden = tools.hidden = !plays;
 }
@@ -40,7 +40,7 @@ export async function explainFailure({ headers, url }, hasPlayed) {
   if (isEmpty) explain('This video seems to be damaged: its file is empty.');
   else if (isDamaged) explain('This video seems to be damaged. Another player may still play it:');
   else explain('This browser can’t play this video. Try another player:');
-  byId('trouble-ways').hidden = isEmpty;
+  byId('trouble-players').hidden = isEmpty;
 }
 
 film.addEventListener('loadedmetadata', () => {
