@@ -21,7 +21,7 @@ fn the_gallery_and_the_player_work_in_a_browser() {
     }
     let mut suite = Command::new("node");
     suite.args(["--test", "--test-reporter=spec"]).current_dir(SUITE);
-    suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip"));
+    suite.env("FILMSTRIP_BIN", env!("CARGO_BIN_EXE_filmstrip")).env("CARGO_TARGET_TMPDIR", env!("CARGO_TARGET_TMPDIR"));
     assert!(suite.status().unwrap().success(), "the browser tests failed; their output is above");
 }
 

@@ -1,12 +1,17 @@
 // A folder of films made with ffmpeg, and a filmstrip process that serves it.
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const BINARY = process.env.FILMSTRIP_BIN ?? fileURLToPath(new URL('../../target/debug/filmstrip', import.meta.url));
+const target = (path) => fileURLToPath(new URL(`../../target/${path}`, import.meta.url));
+const BINARY = process.env.FILMSTRIP_BIN ?? target('debug/filmstrip');
+const MADE = join(process.env.CARGO_TARGET_TMPDIR ?? target('tmp'), 'browser');
 
 export const HOSTILE = [
   '<script>window.hacked=1<\u2215script>.mp4',
@@ -23,6 +28,19 @@ export function ffmpeg(...args) {
   execFileSync('ffmpeg', ['-loglevel', 'error', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+// What ffmpeg makes is kept for the next run, under a hash of its arguments.
+function make(file, ...args) {
+  const hash = createHash('sha256').update(JSON.stringify(args)).digest('hex').slice(0, 16);
+  const made = join(MADE, hash + extname(file));
+  if (!existsSync(made)) {
+    mkdirSync(MADE, { recursive: true });
+    const part = join(MADE, `${hash}-${process.pid}${extname(file)}`);
+    ffmpeg(...args, part);
+    renameSync(part, made);
+  }
+  copyFileSync(made, file);
+}
+
 const picture = (seconds) => ['-f', 'lavfi', '-i', `testsrc2=s=320x180:r=24:d=${seconds}`];
 export const sound = (seconds) => ['-f', 'lavfi', '-i', `sine=f=440:d=${seconds}`];
 export const h264 = [
@@ -34,17 +52,17 @@ export function makeFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'filmstrip-browser-'));
   const at = (name) => join(folder, name);
   for (const name of ['Show', 'Hostile', 'Many', 'Stream']) mkdirSync(at(name));
-  ffmpeg(...picture(20), ...sound(20), ...h264, at('Sample.mp4'));
-  ffmpeg(...picture(3), ...sound(3), ...h264, at('Show/Episode 1.mp4'));
+  make(at('Sample.mp4'), ...picture(20), ...sound(20), ...h264);
+  make(at('Show/Episode 1.mp4'), ...picture(3), ...sound(3), ...h264);
   // 110 s at 12 Mbit/s, nearly all of it filler: more than a browser reads ahead (Chromium some 25 MiB, Firefox 60 s).
   const constant = [
     '-b:v', '12M', '-minrate', '12M', '-maxrate', '12M', '-bufsize', '12M', '-x264-params', 'nal-hrd=cbr:force-cfr=1',
   ];
-  ffmpeg(...picture(110), ...sound(110), ...h264, ...constant, at('Big.mp4'));
+  make(at('Big.mp4'), ...picture(110), ...sound(110), ...h264, ...constant);
   // A container and a video codec that no browser decodes.
-  ffmpeg(...picture(2), '-c:v', 'mpeg4', at('Old.avi'));
-  ffmpeg(...picture(2), ...sound(2), '-c:v', 'mpeg4', '-c:a', 'aac', at('Sound only.mp4'));
-  ffmpeg(...picture(1), '-frames:v', '1', at('Sample.jpg'));
+  make(at('Old.avi'), ...picture(2), '-c:v', 'mpeg4');
+  make(at('Sound only.mp4'), ...picture(2), ...sound(2), '-c:v', 'mpeg4', '-c:a', 'aac');
+  make(at('Sample.jpg'), ...picture(1), '-frames:v', '1');
   for (const name of ['Episode 2', 'episode 10']) copyFileSync(at('Show/Episode 1.mp4'), at(`Show/${name}.mp4`));
   for (const name of HOSTILE) copyFileSync(at('Show/Episode 1.mp4'), at(join('Hostile', name)));
   for (let number = 0; number < 10000; number++) writeFileSync(at(`Many/Film ${number}.mp4`), '');
@@ -56,7 +74,7 @@ export function makeFolder() {
   for (const name of ['Tall', 'Mixed']) mkdirSync(at(`Posters/${name}`), { recursive: true });
   const shapes = { upright: '200x300', wide: '320x180' };
   for (const [shape, size] of Object.entries(shapes)) {
-    ffmpeg('-f', 'lavfi', '-i', `testsrc2=s=${size}`, '-frames:v', '1', at(`Posters/${shape}.jpg`));
+    make(at(`Posters/${shape}.jpg`), '-f', 'lavfi', '-i', `testsrc2=s=${size}`, '-frames:v', '1');
   }
   for (let number = 1; number <= 30; number++) {
     writeFileSync(at(`Posters/Tall/Film ${number}.mp4`), '');
@@ -81,9 +99,9 @@ export function makeFolder() {
   });
   const surround = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'ac3'];
   for (const end of ['mp4', 'mkv']) {
-    ffmpeg(...picture(6), ...sound(6), ...surround, at(`Player/Surround ${end}.${end}`));
+    make(at(`Player/Surround ${end}.${end}`), ...picture(6), ...sound(6), ...surround);
   }
-  ffmpeg(...picture(2), '-c:v', 'mpeg4', at('Player/Unknown codec.mp4'));
+  make(at('Player/Unknown codec.mp4'), ...picture(2), '-c:v', 'mpeg4');
   writeFileSync(at('Player/Empty.mp4'), '');
   writeFileSync(at('Player/Garbage.mp4'), Buffer.alloc(100_000, 'no film '));
   writeFileSync(at('Player/Cut.mp4'), readFileSync(at('Sample.mp4')).subarray(0, 2000));
