@@ -82,8 +82,8 @@ export function galleryTests(bench) {
         'Newest < Posters/Mixed', 'Old < Posters/Mixed',
       ]],
     ];
-    await open('/?path=Hostile');
     for (const [text, count, want] of rows) {
+      await open('/?path=Hostile');
       await search(text);
       assert.equal(await found(), count, text);
       assert.deepEqual((await hits()).sort(), want.sort(), text);

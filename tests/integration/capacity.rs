@@ -40,7 +40,7 @@ fn limited(folder: &Folder, limit: &str, options: &[&str]) -> Program {
 }
 
 #[test]
-fn two_hundred_clients_and_sixty_four_descriptors() {
+fn more_clients_than_descriptors_stop_nothing() {
     let folder = Folder::new().with("film.mp4", "film");
     let program = limited(&folder, "ulimit -n 64", &[]);
     let clients: Vec<TcpStream> = (0..200)
@@ -55,7 +55,7 @@ fn two_hundred_clients_and_sixty_four_descriptors() {
 }
 
 #[test]
-fn five_hundred_clients_and_sixteen_connections() {
+fn waiting_connections_take_no_thread() {
     let folder = Folder::new().with("film.mp4", "film");
     let program = Program::start(folder.path(), &["--max-connections", "16", "--max-connections-per-ip", "0"]);
     let clients: Vec<TcpStream> = (0..500)

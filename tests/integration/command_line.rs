@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_failed_start_is_one_line_that_says_what_to_do_and_status_1() {
+fn a_failed_start_prints_one_line_and_exits_with_status_1() {
     let folder = Folder::new().with("file", "");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -39,7 +39,7 @@ fn a_failed_start_is_one_line_that_says_what_to_do_and_status_1() {
 }
 
 #[test]
-fn usage_errors_have_status_2_and_help_and_version_0() {
+fn usage_errors_exit_with_status_2_help_and_version_with_0() {
     assert_eq!(output(&["--nonsense"]).status.code(), Some(2));
     assert_eq!(output(&["--chunk-size", "0"]).status.code(), Some(2));
     let version = output(&["--version"]);
@@ -151,7 +151,7 @@ fn the_log_has_one_line_per_response_and_follows_rust_log() {
 }
 
 #[test]
-fn a_start_says_who_can_watch_and_that_there_is_nothing_to_watch_yet() {
+fn a_start_logs_who_can_connect_and_whether_there_are_videos() {
     let (empty, full) = (Folder::new().with("notes.txt", ""), Folder::new().with("show/film.mp4", "film"));
     let rows = [(&empty, "127.0.0.1", true, true), (&full, "::1", true, false), (&full, "0.0.0.0", false, false)];
     for (folder, bind, is_alone, is_empty) in rows {

@@ -16,7 +16,7 @@ fn listed(address: SocketAddr) -> String {
 }
 
 #[test]
-fn a_link_that_is_switched_serves_the_new_folder_at_once() {
+fn a_switched_link_serves_the_new_folder_at_once() {
     let folder = Folder::new()
         .with("one/a.mp4", "older")
         .with("one/only-old.mp4", "x")
@@ -41,7 +41,7 @@ fn a_link_that_is_switched_serves_the_new_folder_at_once() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_503_and_one_line_of_the_log_and_comes_back_by_itself() {
+fn a_missing_folder_is_503_and_logged_once_until_it_returns() {
     let folder = Folder::new().with("videos/a.mp4", "film");
     let (videos, away) = (folder.file("videos"), folder.file("away"));
     let program = Program::with_log(Program::serving(&videos, &[]));

@@ -99,7 +99,7 @@ fn a_race_of_symbolic_links_never_leads_out_of_the_folder() {
 }
 
 #[test]
-fn a_film_that_is_truncated_to_zero_before_the_first_byte_is_no_empty_success() {
+fn a_response_has_the_length_it_announces_while_its_file_is_rewritten() {
     let folder = Folder::new().with("film.mp4", film(1000));
     let server = Running::over(&folder);
     let done = AtomicBool::new(false);

@@ -100,7 +100,7 @@ fn hostile_names_break_no_json_and_every_url_leads_to_its_file() {
 }
 
 #[test]
-fn hostile_names_are_one_line_of_the_log_each_and_none_of_the_metrics() {
+fn hostile_names_add_one_line_each_to_the_log_and_none_to_the_metrics() {
     let folder = hostile_folder();
     let program = Program::with_log(Program::serving(folder.path(), &[]));
     let before = Client::get(program.address, "/metrics").text().lines().count();

@@ -30,7 +30,7 @@ const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 const LATER: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
 
 #[test]
-fn every_rule_has_a_row() {
+fn responses_follow_the_rules_of_rfc_9110_and_9112() {
     let folder = Folder::new().with("film.mp4", film(10_000)).with("empty.mp4", "").with("page.html", "<p>");
     let modified = SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 123_456_789);
     for name in ["film.mp4", "empty.mp4", "page.html"] {
@@ -291,7 +291,7 @@ fn an_allowed_origin_may_read_responses() {
 }
 
 #[test]
-fn the_tag_changes_only_with_the_content() {
+fn the_etag_changes_only_with_the_content() {
     let folder = Folder::new().with("film.mp4", "one");
     let tag = |server: &Running| Client::get(server.address, "/video/film.mp4").field("etag").unwrap().to_owned();
     let server = Running::over(&folder);

@@ -82,7 +82,7 @@ fn lan_prints_an_address_and_a_readable_qr_code_on_a_terminal() {
 }
 
 #[test]
-fn lan_prints_nothing_but_addresses_to_a_pipe() {
+fn lan_prints_only_addresses_to_a_pipe() {
     let folder = Folder::new();
     let mut program = Program::with_log(Program::serving(folder.path(), &["--lan"]));
     assert_eq!(Client::get(program.address, "/health").status, 200);

@@ -33,7 +33,7 @@ fn url<'t>(text: &'t str, start: &str) -> &'t str {
 }
 
 #[test]
-fn everything_but_health_needs_the_password_and_the_key_opens_files_alone() {
+fn everything_but_health_needs_the_password_and_the_key_opens_only_files() {
     let folder = folder();
     let server = server(&folder);
     let mut session = Session::first(server.address);
@@ -115,7 +115,7 @@ fn the_urls_that_are_handed_out_need_no_password_and_are_the_same_after_a_restar
 }
 
 #[test]
-fn a_player_that_has_the_key_of_a_playlist_has_it_for_the_segments() {
+fn the_key_in_the_path_of_a_manifest_opens_its_segments() {
     let files = ["film.m3u8", "film.mpd", "low/film.m3u8", "seg.ts", "low/\u{e9} 1.ts"];
     let folder = files.iter().fold(Folder::new(), |folder, name| folder.with(format!("a b/{name}"), name));
     let server = Running::with(&folder, |config| {

@@ -3,7 +3,7 @@
 use crate::support::{Client, Folder, Running};
 
 #[test]
-fn a_playlist_is_of_the_library_a_folder_or_a_video() {
+fn a_playlist_has_the_library_a_folder_or_one_video() {
     let folder = Folder::new();
     let folder = ["b 10.mp4", "b 2.mp4", "S 1/e1.mkv", "S 1/x/e2.mkv", "notes.txt"]
         .into_iter()

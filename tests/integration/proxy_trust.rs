@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::support::{self, Client, Folder, Program, Running, Session, film};
 
 #[test]
-fn playlists_have_the_urls_that_the_client_behind_a_trusted_proxy_asked() {
+fn playlists_have_the_origin_that_the_client_of_a_trusted_proxy_used() {
     let folder = Folder::new().with("film.mp4", "film").with("film.en.srt", "");
     type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let rows: [Row<'_>; 4] = [

@@ -25,7 +25,7 @@ fn shell(script: &str, home: &Path) -> Command {
 }
 
 #[test]
-fn the_targets_of_make_are_there() {
+fn every_make_command_in_the_readme_exists() {
     if find_program("make", "make").is_none() {
         return;
     }
@@ -34,7 +34,7 @@ fn the_targets_of_make_are_there() {
     for line in lines {
         let command = line.split('#').next().unwrap().trim().trim_start_matches("sudo ");
         let target = command.strip_prefix("make ").unwrap_or_else(|| panic!("{command} isn't tested"));
-        // What they do is tested by their use: this test runs in `make test`, and tests/service.rs installs.
+        // What they do is tested by their use: this test runs in `make test`, and service.rs installs.
         let output =
             Command::new("make").args(["-n", target]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
         assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {output:?}");
@@ -42,7 +42,7 @@ fn the_targets_of_make_are_there() {
 }
 
 #[test]
-fn the_sessions_are_as_shown() {
+fn every_session_in_the_readme_works_as_shown() {
     let has_curl = find_program("curl", "curl").is_some();
     let home = Folder::new();
     fs::create_dir(home.file("Videos")).unwrap();

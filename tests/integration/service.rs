@@ -84,7 +84,7 @@ fn accepted_connections_have_the_options_of_the_servers_own() {
 }
 
 #[test]
-fn an_ipv4_client_of_a_socket_for_both_is_logged_as_such() {
+fn an_ipv4_client_of_a_dual_stack_socket_is_logged_with_its_ipv4_address() {
     let folder = Folder::new().with("film.mp4", "film");
     let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None).unwrap();
     socket.set_only_v6(false).unwrap();
@@ -99,7 +99,7 @@ fn an_ipv4_client_of_a_socket_for_both_is_logged_as_such() {
 }
 
 #[test]
-fn anything_but_a_listening_tcp_socket_is_a_failed_start_in_one_line() {
+fn anything_but_a_listening_tcp_socket_fails_the_start_with_one_line() {
     let folder = Folder::new();
     let (listening, address) = listener();
     let rows: [(&str, OwnedFd); 4] = [
