@@ -12,7 +12,7 @@
 //! | SubRip: blank lines within a cue, or after every line | dropped (in WebVTT they end the cue) |
 //! | SubRip: numbers of cues, none, or `2.` | dropped, but not a number that is text |
 //! | SubStation | see `substation.rs` |
-//! | markup | see `text.rs` |
+//! | markup | see `markup.rs` |
 //!
 //! A stylesheet in WebVTT stays, because browsers apply it to cues only and fetch nothing for it; and the page's policy
 //! would not let them.
@@ -20,12 +20,12 @@
 pub mod label;
 
 mod charset;
+mod markup;
 mod substation;
-mod text;
 
 use std::borrow::Cow;
 
-use text::Style;
+use markup::Style;
 
 /// The largest subtitle file to convert, in bytes. A long film's has some 200 kB, much less than its typesetting.
 pub const MAX_SIZE: u64 = 20 * 1000 * 1000;
@@ -59,7 +59,7 @@ pub fn to_webvtt(bytes: &[u8], language: &str) -> Converted {
     cues.sort_by_key(|cue| cue.start);
     let mut out = String::from("WEBVTT\n\n");
     for mut cue in cues {
-        let Some(text) = text::clean(cue.text, &mut cue.style) else { continue };
+        let Some(text) = markup::clean(cue.text, &mut cue.style) else { continue };
         push_timestamp(cue.start, &mut out);
         out.push_str(" --> ");
         push_timestamp(cue.end, &mut out);
@@ -106,7 +106,7 @@ fn is_readable_webvtt(text: &str) -> bool {
             let are_times = is_timestamp(start.trim()) && words.next().is_some_and(is_timestamp);
             return are_times && words.all(|word| word.contains(':'));
         }
-        let is_tag = |rest: &str| rest.split_once('>').is_some_and(|(tag, _)| text::is_webvtt_tag(tag));
+        let is_tag = |rest: &str| rest.split_once('>').is_some_and(|(tag, _)| markup::is_webvtt_tag(tag));
         !in_cue || line.split('<').skip(1).all(is_tag)
     };
     let is_readable =
@@ -259,3 +259,6 @@ fn push_settings(settings: &str, out: &mut String) {
     let good = settings.split_ascii_whitespace().filter(|setting| setting.split_once(':').is_some_and(is_good));
     out.extend(good.flat_map(|setting| [" ", setting]));
 }
+
+#[cfg(test)]
+mod tests;

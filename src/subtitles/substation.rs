@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::text::{Style, from_legacy};
+use super::markup::{Style, from_legacy};
 use super::{Cue, time};
 
 pub fn is_substation(line: &str) -> bool {
