@@ -38,7 +38,6 @@ pub mod library;
 mod log_limit;
 #[doc(hidden)]
 pub mod logging;
-mod memory;
 mod metrics;
 mod notify;
 mod pages;

@@ -22,7 +22,6 @@ use rustix::fs::{Access, AtFlags, CWD, Stat, accessat, stat, statat};
 
 pub use error::OpenError;
 use kind::is_hidden;
-use omissions::Reporter;
 use root::Root;
 
 mod error;
@@ -41,7 +40,6 @@ pub mod sidecars;
 pub struct Library {
     path: PathBuf,
     links: Links,
-    reporter: Reporter,
 }
 
 /// How to treat a symbolic link that leads out of the folder.
@@ -97,7 +95,7 @@ impl Library {
     pub fn open_with(path: impl Into<PathBuf>, links: Links) -> io::Result<Self> {
         let path = path.into();
         Dir::open_ambient_dir(&path, ambient_authority())?.entries()?;
-        Ok(Self { path, links, reporter: Reporter::default() })
+        Ok(Self { path, links })
     }
 
     /// The folder's path, as it was given.

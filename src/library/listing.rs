@@ -1,26 +1,30 @@
 //! Lists the videos of a folder, or of the tree below it, with their posters and subtitles.
 //!
 //! A listing costs one read of each folder and one `statat` for each video; it opens only playlists, to find masters.
-//! It uses the library's handle, so that links out of the folder are not listed. Every listing ends: entries, depth and
-//! time are limited ([`Limits`]), loops of links are detected, and omissions are reported ([`Omissions`]).
+//! It uses the library's handle, so that links out of the folder are not listed.
+//!
+//! Every listing ends: entries, depth and time are limited ([`Limits`]), loops of links are detected, and omissions are
+//! reported ([`Omissions`]). The clock is checked before each system call. When the time is up, the listing has what is
+//! known by then.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStringExt;
+use std::ops::Range;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, Instant, SystemTime};
 
-use cap_std::fs::{DirEntry, Metadata};
+use cap_std::fs::{DirEntry, FileType, Metadata, ReadDir};
 
 use super::kind::Kind;
 use super::manifest::{self, Segments};
-use super::omissions::Omission;
+use super::omissions::LogLine;
 pub use super::omissions::Omissions;
 use super::path::{self, base, join, parent, stem};
 use super::pictures::Pictures;
 use super::root::Root;
-use super::sidecars::{Films, Sidecar, is_for_subtitles, sidecars_by_stem};
+use super::sidecars::{Films, Sidecar, is_for_subtitles, remove_extra, sidecars_by_stem};
 use super::{Library, OpenError, is_valid_name, open_served, order};
-use crate::memory::map_if_large;
 
 mod card;
 
@@ -58,9 +62,9 @@ pub struct Folder {
     pub name: Vec<u8>,
     /// The path of its picture, such as the `poster.jpg` in it.
     pub poster: Option<Vec<u8>>,
-    /// How many videos a short look found below it.
+    /// The number of videos that were found below it.
     pub videos: usize,
-    /// Whether the look ended at a limit, so that there may be more of them.
+    /// Whether a limit was reached, so that there may be more videos. If none was found, the number is unknown.
     pub has_more: bool,
 }
 
@@ -71,8 +75,8 @@ pub struct Listing {
     pub folders: Vec<Folder>,
     /// The videos in the folder or the tree. In a tree, a folder's subfolders come before its own videos.
     pub videos: Vec<Video>,
-    /// The omissions.
-    pub left_out: Omissions,
+    /// What it leaves out.
+    pub omissions: Omissions,
 }
 
 /// The limits of a listing.
@@ -82,12 +86,13 @@ pub struct Limits {
     pub entries: usize,
     /// Nesting of folders.
     pub depth: usize,
-    /// Time, checked between entries: it doesn't interrupt a system call that hangs.
+    /// Time since the disk's first answer, because a disk may have to spin up before that. A system call that hangs
+    /// isn't interrupted.
     pub time: Duration,
 }
 
 impl Default for Limits {
-    /// Ten times what a large collection has.
+    /// Ten times what a large collection needs.
     fn default() -> Self {
         Self { entries: 100_000, depth: 32, time: Duration::from_secs(5) }
     }
@@ -103,7 +108,7 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable.
     pub fn list(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.with_lister(Limits::default(), |lister| lister.list(folder))
+        self.with_lister(Limits::default(), folder, |lister| lister.list(folder))
     }
 
     /// Lists all videos in `folder` and below it. A folder with several names, by links, is walked once, by the name
@@ -112,44 +117,48 @@ impl Library {
     /// # Errors
     /// [`OpenError`], if there is no such folder or it is unreadable. Unreadable folders below it are omitted.
     pub fn walk(&self, folder: &[u8]) -> Result<Listing, OpenError> {
-        self.with_lister(Limits::default(), |lister| lister.walk(folder))
+        self.with_lister(Limits::default(), folder, |lister| lister.walk(folder))
     }
 
-    /// Whether a short look showed that there is no video. False where it ended at a limit first.
+    /// Whether there is certainly no video. False if a limit was reached first.
     pub(crate) fn is_empty(&self) -> bool {
-        let short = Limits { entries: 1000, depth: 8, time: Duration::from_secs(2) };
-        let listing = self.with_root(|root| Lister::new(root, short).walk(b""));
-        listing.is_ok_and(|Listing { videos, left_out, .. }| {
-            videos.is_empty() && !(left_out.too_many || left_out.too_slow || left_out.too_deep > 0)
+        let limits = Limits { entries: 1000, depth: 8, time: Duration::from_secs(2) };
+        let listing = self.with_root(|root| Lister::new(root, limits).walk(b""));
+        listing.is_ok_and(|Listing { videos, omissions, .. }| {
+            videos.is_empty() && !(omissions.too_many || omissions.too_slow || omissions.too_deep > 0)
         })
     }
 
-    fn with_lister<T>(
+    /// Lists with a [`Lister`], and logs what it left out.
+    fn with_lister(
         &self,
         limits: Limits,
-        look: impl FnOnce(&mut Lister<'_>) -> Result<T, OpenError>,
-    ) -> Result<T, OpenError> {
+        folder: &[u8],
+        list: impl FnOnce(&mut Lister<'_>) -> Result<Listing, OpenError>,
+    ) -> Result<Listing, OpenError> {
         self.with_root(|root| {
             let mut lister = Lister::new(root, limits);
-            let outcome = look(&mut lister);
-            self.reporter.report(&lister.omissions);
-            outcome
+            let listing = list(&mut lister)?;
+            let path = self.path().join(path::as_path(folder));
+            lister.log_line.write(path.as_os_str().as_bytes(), &listing.omissions);
+            Ok(listing)
         })
     }
 }
 
-/// A listing in progress, with its use of the limits.
+/// A listing in progress.
 struct Lister<'l> {
     root: Root<'l>,
     limits: Limits,
+    /// Directory entries that were read.
     entries: usize,
-    until: Instant,
-    left_out: Omissions,
-    /// The first of what was left out, for the log.
-    omissions: Vec<Omission>,
+    /// When the time is up. It is set when the disk answers for the first time.
+    deadline: Option<Instant>,
+    omissions: Omissions,
+    log_line: LogLine,
 }
 
-/// The names in a folder by kind, without the folder's path.
+/// The entries of a folder by kind, without the folder's path.
 #[derive(Default)]
 struct DirEntries {
     folders: Vec<Vec<u8>>,
@@ -160,248 +169,279 @@ struct DirEntries {
 }
 
 /// A file that may be a video.
-pub(super) struct MediaFile {
-    pub(super) name: Vec<u8>,
+struct MediaFile {
+    name: Vec<u8>,
     size: u64,
     modified: SystemTime,
 }
 
-/// What a name in a folder is.
-enum Entry {
+/// Which kind of directory entry it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EntryKind {
     Folder,
-    /// With what is known of it, for a video.
-    File(Option<Metadata>),
-    Neither,
+    File,
+}
+
+/// A folder of a tree that is walked.
+struct TreeFolder {
+    name: Vec<u8>,
+    depth: usize,
+    /// The indices of the folders in it.
+    folders: Range<usize>,
+    videos: Vec<Video>,
 }
 
 impl<'l> Lister<'l> {
     fn new(root: Root<'l>, limits: Limits) -> Self {
-        let until = Instant::now() + limits.time;
-        Self { root, limits, entries: 0, until, left_out: Omissions::default(), omissions: Vec::new() }
+        Self { root, limits, entries: 0, deadline: None, omissions: Omissions::default(), log_line: LogLine::default() }
     }
 
     fn list(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
         let (folders, videos) = self.folder(folder)?;
-        Ok(Listing { folders: self.cards(folders), videos, left_out: self.left_out })
+        Ok(Listing { folders: self.cards(folders), videos, omissions: self.omissions })
     }
 
+    /// Level by level, so that a folder with several names is found by the one nearest to the top.
     fn walk(&mut self, folder: &[u8]) -> Result<Listing, OpenError> {
-        /// A folder to list, or videos to append after the folders beside them.
-        enum Ahead {
-            Folder(Vec<u8>, usize),
-            Videos(Vec<Video>),
+        let mut tree = vec![TreeFolder::new(folder.to_vec(), 0)];
+        let mut seen = HashSet::new();
+        let mut at = 0;
+        while at < tree.len() && !self.limit_reached() {
+            match self.unseen_folder(&tree[at], &mut seen) {
+                Ok((folders, videos)) => {
+                    let depth = tree[at].depth + 1;
+                    let first = tree.len();
+                    tree.extend(folders.into_iter().map(|name| TreeFolder::new(name, depth)));
+                    tree[at].folders = first..tree.len();
+                    tree[at].videos = videos;
+                }
+                Err(error) if at == 0 => return Err(error),
+                Err(error) => self.omit(&tree[at].name, error),
+            }
+            at += 1;
         }
         let mut videos = Vec::new();
-        let mut seen = HashSet::from([self.identity(folder)?]);
-        let mut ahead = vec![Ahead::Folder(folder.to_vec(), 0)];
-        while let Some(next) = ahead.pop() {
-            let (name, depth) = match next {
-                Ahead::Folder(name, depth) => (name, depth),
-                Ahead::Videos(found) => {
-                    videos.extend(found);
-                    map_if_large(&mut videos);
-                    continue;
-                }
-            };
-            let (folders, found) = match self.folder(&name) {
-                Ok(found) => found,
-                Err(error) if depth == 0 => return Err(error),
-                Err(error) => {
-                    self.omit(name, error);
-                    continue;
-                }
-            };
-            ahead.push(Ahead::Videos(found));
-            for name in folders.into_iter().rev() {
-                match self.identity(&name) {
-                    Ok(identity) if !seen.insert(identity) => {}
-                    _ if depth == self.limits.depth => self.left_out.too_deep += 1,
-                    // An error of `identity` shows again when the folder is read.
-                    _ => ahead.push(Ahead::Folder(name, depth + 1)),
-                }
-            }
+        move_videos(&mut tree, 0, &mut videos);
+        Ok(Listing { folders: Vec::new(), videos, omissions: self.omissions })
+    }
+
+    /// The folders and videos in a folder, or nothing if it was seen before or lies too deep.
+    fn unseen_folder(
+        &mut self,
+        folder: &TreeFolder,
+        seen: &mut HashSet<(u64, u64)>,
+    ) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
+        if !seen.insert(self.identity(&folder.name)?) {
+            return Ok(Default::default());
         }
-        Ok(Listing { folders: Vec::new(), videos, left_out: self.left_out })
+        if folder.depth > self.limits.depth {
+            self.omissions.too_deep += 1;
+            return Ok(Default::default());
+        }
+        self.folder(&folder.name)
     }
 
     /// The folders and videos in a folder, with their paths, in natural order.
     fn folder(&mut self, folder: &[u8]) -> Result<(Vec<Vec<u8>>, Vec<Video>), OpenError> {
-        let mut names = self.names(folder)?;
-        self.remove_segments(folder, &mut names);
-        let mut subtitles: Vec<Vec<u8>> = std::mem::take(&mut names.subtitles);
+        let mut entries = self.entries(folder)?;
+        self.remove_segments(folder, &mut entries);
+        let mut subtitles = std::mem::take(&mut entries.subtitles);
         // What is in `Subs` belongs to the films beside it. It is listed only if it has more.
-        let (subs, mut folders): (Vec<_>, Vec<_>) = names.folders.drain(..).partition(|name| is_for_subtitles(name));
+        let (subs, mut folders): (Vec<_>, Vec<_>) = entries.folders.drain(..).partition(|name| is_for_subtitles(name));
         if !subs.is_empty() {
-            let films = Films::new(names.videos.iter().chain(&names.manifests).map(|file| &*file.name));
+            let films = Films::new(entries.videos.iter().chain(&entries.manifests).map(|file| &*file.name));
             folders.extend(subs.into_iter().filter(|name| self.subtitles_in(folder, name, &films, &mut subtitles)));
         }
         let folders = order::sort(folders, |name| name, |name| name);
-        let videos = self.videos(folder, names, subtitles);
+        let videos = self.videos(folder, entries, subtitles);
         Ok((folders.iter().map(|name| join(folder, name)).collect(), videos))
     }
 
     /// Appends the subtitles in the folder `subs` of `folder`, and in those in it that are called like a film. Returns
-    /// whether there is more.
+    /// whether there is more, or may be.
     fn subtitles_in(&mut self, folder: &[u8], subs: &[u8], films: &Films<'_>, subtitles: &mut Vec<Vec<u8>>) -> bool {
+        if self.limit_reached() {
+            return true;
+        }
         let path = join(folder, subs);
-        let names = match self.names(&path) {
-            Ok(names) => names,
+        let entries = match self.entries(&path) {
+            Ok(entries) => entries,
             Err(error) => {
-                self.omit(path, error);
+                self.omit(&path, error);
                 return false;
             }
         };
-        subtitles.extend(names.subtitles.iter().map(|file| join(subs, file)));
-        let mut has_more = !names.videos.is_empty();
-        for inner in names.folders {
+        subtitles.extend(entries.subtitles.iter().map(|file| join(subs, file)));
+        let mut has_more = !entries.videos.is_empty();
+        for inner in entries.folders {
             let is_films = !subs.contains(&b'/') && films.called(&inner).is_some();
             has_more |= !is_films || self.subtitles_in(folder, &join(subs, &inner), films, subtitles);
         }
         has_more
     }
 
-    fn videos(&self, folder: &[u8], names: DirEntries, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
-        let mut found = names.videos;
-        let is_folder = names.manifests.len() == 1;
-        found.extend(names.manifests);
-        let sidecars = match subtitles.is_empty() {
-            true => HashMap::new(),
-            false => sidecars_by_stem(folder, &Films::new(found.iter().map(|file| &*file.name)), subtitles),
-        };
+    fn videos(&mut self, folder: &[u8], entries: DirEntries, subtitles: Vec<Vec<u8>>) -> Vec<Video> {
+        let mut files = entries.videos;
+        let is_folder = entries.manifests.len() == 1;
+        files.extend(entries.manifests);
+        let sidecars = self.sidecars(folder, &files, subtitles);
         // By stem first, so that `Film.mp4` comes before `Film 2.mp4`.
-        let found = order::sort(found, |file| stem(&file.name), |file| &file.name);
+        let files = order::sort(files, |file| stem(&file.name), |file| &file.name);
         let video = |MediaFile { name, size, modified }| {
             let is_folder = is_folder && Kind::of(&name) == Kind::Manifest;
-            let poster = names.pictures.of_film(folder, &name);
+            let poster = entries.pictures.of_film(folder, &name);
             let subtitles = sidecars.get(stem(&name)).cloned().unwrap_or_default();
             Video { name: join(folder, &name), size, modified, is_folder, poster, subtitles }
         };
-        let mut videos = found.into_iter().map(video).collect();
-        map_if_large(&mut videos);
-        videos
+        files.into_iter().map(video).collect()
     }
 
-    /// Drops what the manifests in the folder name, and of the manifests those that don't stand for it.
-    fn remove_segments(&mut self, folder: &[u8], names: &mut DirEntries) {
-        if names.manifests.is_empty() {
+    /// The subtitles of each film, by the film's stem.
+    fn sidecars(
+        &mut self,
+        folder: &[u8],
+        files: &[MediaFile],
+        subtitles: Vec<Vec<u8>>,
+    ) -> HashMap<Vec<u8>, Vec<Sidecar>> {
+        if subtitles.is_empty() {
+            return HashMap::new();
+        }
+        let films = Films::new(files.iter().map(|file| &*file.name));
+        let mut sidecars = sidecars_by_stem(folder, &films, subtitles);
+        self.log_line.extra_subtitles += remove_extra(&mut sidecars);
+        sidecars
+    }
+
+    /// Removes what the manifests in the folder refer to, and of the manifests those that don't stand for it.
+    fn remove_segments(&mut self, folder: &[u8], entries: &mut DirEntries) {
+        if entries.manifests.is_empty() {
             return;
         }
-        let segments = self.segments(folder, &names.manifests);
-        names.folders.retain(|name| !segments.contains(name));
-        names.videos.retain(|file| !segments.contains(&file.name));
+        let segments = self.segments(folder, &entries.manifests);
+        entries.folders.retain(|name| !segments.contains(name));
+        entries.videos.retain(|file| !segments.contains(&file.name));
         let stands_alone = |file: &MediaFile| !segments.contains(&file.name);
-        if names.manifests.iter().any(stands_alone) {
-            names.manifests.retain(stands_alone);
+        if entries.manifests.iter().any(stands_alone) {
+            entries.manifests.retain(stands_alone);
         }
         // A folder has the same film for HLS and for DASH, and more players know HLS.
         let is_hls = |file: &MediaFile| file.name.to_ascii_lowercase().ends_with(b"u8");
-        if names.manifests.iter().any(is_hls) {
-            names.manifests.retain(is_hls);
+        if entries.manifests.iter().any(is_hls) {
+            entries.manifests.retain(is_hls);
         }
     }
 
-    /// Reads a folder, within the limits.
-    fn names(&mut self, folder: &[u8]) -> Result<DirEntries, OpenError> {
-        if !folder.is_empty() && !is_valid_name(folder) {
-            return Err(OpenError::NotFound);
-        }
-        let mut names = DirEntries::default();
-        for entry in self.root.entries(folder)? {
-            if self.limit_reached() {
-                break;
-            }
-            let entry = entry?;
-            let name = entry.file_name().into_vec();
-            if is_valid_name(&name) {
-                self.classify(&mut names, folder, name, &entry);
-            }
-        }
-        Ok(names)
-    }
-
-    fn limit_reached(&mut self) -> bool {
-        self.left_out.too_many |= self.entries == self.limits.entries;
-        // Only every 64 entries, because reading the clock costs more than the rest of an entry.
-        self.left_out.too_slow |= self.entries.is_multiple_of(64) && Instant::now() >= self.until;
-        if !self.left_out.too_many {
-            self.entries += 1;
-        }
-        self.left_out.too_many || self.left_out.too_slow
-    }
-
-    /// Counts what can't be listed. A link that leads nowhere, or what vanished since its name was read, is nothing.
-    fn omit(&mut self, path: Vec<u8>, why: OpenError) {
-        /// A page's worth; the log has no room for more.
-        const REMEMBERED: usize = 64;
-        match why {
-            OpenError::NotFound => return,
-            OpenError::OutsideRoot => self.left_out.refused_links += 1,
-            _ => self.left_out.unreadable += 1,
-        }
-        if self.omissions.len() < REMEMBERED {
-            self.omissions.push((path, why));
-        }
-    }
-
-    /// Files whose kind doesn't matter here are passed over.
-    fn classify(&mut self, names: &mut DirEntries, folder: &[u8], name: Vec<u8>, entry: &DirEntry) {
-        let kind = Kind::of(&name);
-        let metadata = match self.entry_kind(folder, &name, kind, entry) {
-            Ok(Entry::Folder) => return names.folders.push(name),
-            Ok(Entry::File(metadata)) => metadata,
-            Ok(Entry::Neither) => return,
-            Err(error) => return self.omit(join(folder, &name), error.into()),
-        };
-        let list = match kind {
-            Kind::Other => return,
-            Kind::Picture(_) => return names.pictures.add(name),
-            Kind::Subtitles(_) => return names.subtitles.push(name),
-            Kind::Video | Kind::TransportStream => &mut names.videos,
-            Kind::Manifest => &mut names.manifests,
-        };
-        if let Some(metadata) = metadata
-            && let Ok(modified) = metadata.modified()
-        {
-            list.push(MediaFile { name, size: metadata.len(), modified: modified.into_std() });
-        }
-    }
-
-    /// What a name in `folder` leads to, with no more calls than its kind needs.
-    fn entry_kind(&self, folder: &[u8], name: &[u8], kind: Kind, entry: &DirEntry) -> io::Result<Entry> {
-        let file_type = entry.file_type()?;
-        if file_type.is_dir() {
-            return Ok(Entry::Folder);
-        }
-        if file_type.is_file() {
-            return Ok(Entry::File(if kind.is_playable() { Some(entry.metadata()?) } else { None }));
-        }
-        // A link, or a file system that doesn't tell; the library's handle decides whether it leads out.
-        let metadata = self.root.metadata(&join(folder, name))?;
-        Ok(match metadata.file_type() {
-            file_type if file_type.is_dir() => Entry::Folder,
-            file_type if file_type.is_file() => Entry::File(Some(metadata)),
-            _ => Entry::Neither,
-        })
-    }
-
-    /// What `manifests` name. Those that can't be read name nothing.
+    /// What `manifests` refer to. Those that can't be read refer to nothing.
     fn segments(&mut self, folder: &[u8], manifests: &[MediaFile]) -> Segments {
         let mut segments = Segments::default();
         let mut left = manifest::MAX_SIZE;
         for MediaFile { name, .. } in manifests {
-            self.left_out.too_slow |= Instant::now() >= self.until;
-            if self.left_out.too_slow {
+            if self.is_late() {
                 break;
             }
             if let Ok(open) = open_served(self.root, &join(folder, name)) {
-                let mut text = Vec::new();
-                // What was read before an error counts.
-                let _ = open.file.take(left).read_to_end(&mut text);
-                left -= text.len() as u64;
+                let text = self.text(&open.file, left);
+                left -= text.len();
                 segments.add(&text);
             }
         }
         segments
+    }
+
+    /// The first `most` bytes of a file, or those before an error or the deadline.
+    fn text(&mut self, mut file: &File, most: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut chunk = vec![0; 64 * 1024];
+        while text.len() < most && !self.is_late() {
+            let length = chunk.len().min(most - text.len());
+            match file.read(&mut chunk[..length]) {
+                Ok(read @ 1..) => text.extend_from_slice(&chunk[..read]),
+                _ => break,
+            }
+        }
+        text
+    }
+
+    /// Reads a folder, within the limits: first all names, since one call reads many of them, and then what has to be
+    /// asked for each file.
+    fn entries(&mut self, folder: &[u8]) -> Result<DirEntries, OpenError> {
+        if !folder.is_empty() && !is_valid_name(folder) {
+            return Err(OpenError::NotFound);
+        }
+        let mut entries = DirEntries::default();
+        if self.limit_reached() {
+            return Ok(entries);
+        }
+        let mut unknown = Vec::new();
+        let mut reader = self.root.entries(folder)?;
+        while let Some(entry) = self.next_entry(&mut reader) {
+            let entry = entry?;
+            if self.entries == self.limits.entries {
+                self.omissions.too_many = true;
+                break;
+            }
+            self.entries += 1;
+            unknown.extend(entries.add_by_name(entry));
+        }
+        for entry in unknown {
+            if self.is_late() {
+                break;
+            }
+            self.classify(&mut entries, folder, &entry);
+        }
+        Ok(entries)
+    }
+
+    /// The next entry of a folder, if there is one and time for it.
+    fn next_entry(&mut self, reader: &mut ReadDir) -> Option<io::Result<DirEntry>> {
+        if self.is_late() {
+            return None;
+        }
+        let entry = reader.next();
+        self.deadline.get_or_insert_with(|| Instant::now() + self.limits.time);
+        entry
+    }
+
+    /// Whether the time is up. It must be asked before each system call.
+    fn is_late(&mut self) -> bool {
+        self.omissions.too_slow |= self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        self.omissions.too_slow
+    }
+
+    /// Whether no other folder may be read.
+    fn limit_reached(&mut self) -> bool {
+        self.omissions.too_many || self.is_late()
+    }
+
+    /// Counts what can't be listed. A link that leads nowhere, or what vanished since its name was read, is nothing.
+    fn omit(&mut self, path: &[u8], why: OpenError) {
+        match why {
+            OpenError::NotFound => return,
+            OpenError::OutsideRoot => self.omissions.refused_links += 1,
+            _ => self.omissions.unreadable += 1,
+        }
+        self.log_line.add_example(path, &why);
+    }
+
+    /// Adds an entry after asking the disk what it is.
+    fn classify(&mut self, entries: &mut DirEntries, folder: &[u8], entry: &DirEntry) {
+        let name = entry.file_name().into_vec();
+        match self.metadata(folder, &name, entry) {
+            Ok(metadata) => match EntryKind::of(metadata.file_type()) {
+                Some(EntryKind::Folder) => entries.folders.push(name),
+                Some(EntryKind::File) => entries.add_file(name, Some(&metadata)),
+                None => {}
+            },
+            Err(error) => self.omit(&join(folder, &name), error.into()),
+        }
+    }
+
+    fn metadata(&self, folder: &[u8], name: &[u8], entry: &DirEntry) -> io::Result<Metadata> {
+        match kind_in_directory(entry) {
+            Some(_) => entry.metadata(),
+            // A link: the library's handle decides whether it leads out.
+            None => self.root.metadata(&join(folder, name)),
+        }
     }
 
     /// Device and inode of a folder, after all links.
@@ -414,6 +454,70 @@ impl<'l> Lister<'l> {
         };
         Ok((metadata.dev(), metadata.ino()))
     }
+}
+
+impl DirEntries {
+    /// Adds an entry, unless the disk has to be asked for more than its name: then it is returned.
+    fn add_by_name(&mut self, entry: DirEntry) -> Option<DirEntry> {
+        let name = entry.file_name().into_vec();
+        if !is_valid_name(&name) {
+            return None;
+        }
+        match kind_in_directory(&entry) {
+            Some(EntryKind::Folder) => self.folders.push(name),
+            Some(EntryKind::File) if Kind::of(&name).is_playable() => return Some(entry),
+            Some(EntryKind::File) => self.add_file(name, None),
+            None => return Some(entry),
+        }
+        None
+    }
+
+    /// Adds a file. A video needs its metadata. Other files than those of a [`Kind`] are ignored.
+    fn add_file(&mut self, name: Vec<u8>, metadata: Option<&Metadata>) {
+        let files = match Kind::of(&name) {
+            Kind::Other => return,
+            Kind::Picture(_) => return self.pictures.add(name),
+            Kind::Subtitles(_) => return self.subtitles.push(name),
+            Kind::Video | Kind::TransportStream => &mut self.videos,
+            Kind::Manifest => &mut self.manifests,
+        };
+        if let Some(metadata) = metadata
+            && let Ok(modified) = metadata.modified()
+        {
+            files.push(MediaFile { name, size: metadata.len(), modified: modified.into_std() });
+        }
+    }
+}
+
+impl EntryKind {
+    fn of(file_type: FileType) -> Option<Self> {
+        if file_type.is_dir() {
+            Some(Self::Folder)
+        } else if file_type.is_file() {
+            Some(Self::File)
+        } else {
+            None
+        }
+    }
+}
+
+impl TreeFolder {
+    fn new(name: Vec<u8>, depth: usize) -> Self {
+        Self { name, depth, folders: 0..0, videos: Vec::new() }
+    }
+}
+
+/// The kind of an entry, as far as its directory tells. It doesn't for a link, nor on some file systems.
+fn kind_in_directory(entry: &DirEntry) -> Option<EntryKind> {
+    EntryKind::of(entry.file_type().ok()?)
+}
+
+/// Moves the videos of a tree, those of subfolders first. The recursion is as deep as [`Limits::depth`].
+fn move_videos(tree: &mut [TreeFolder], at: usize, videos: &mut Vec<Video>) {
+    for folder in tree[at].folders.clone() {
+        move_videos(tree, folder, videos);
+    }
+    videos.append(&mut tree[at].videos);
 }
 
 #[cfg(test)]

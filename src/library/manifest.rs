@@ -9,7 +9,7 @@ use super::kind::Kind;
 
 /// Bytes that are read of the manifests in one folder. That of a film of three hours in pieces of two seconds has some
 /// 300 kB.
-pub const MAX_SIZE: u64 = 8 * 1024 * 1024;
+pub const MAX_SIZE: usize = 8 * 1024 * 1024;
 
 /// Templates that are kept. A manifest has a few for picture and sound.
 const TEMPLATES: usize = 32;

@@ -1,14 +1,14 @@
-//! What a listing leaves out: how much, for those who read the listing, and which paths, for the log.
+//! What a listing leaves out: how much, for those who read the listing, and an example for the log.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::OpenError;
+use super::sidecars::MAX_PER_VIDEO;
+use crate::log_limit::log_limited;
 
-/// What a listing left out, and why. [`fmt::Display`] is a sentence for a person, empty when it is everything.
+/// How much a listing left out, and why. [`fmt::Display`] is a sentence for a person; it is empty if the listing is
+/// complete.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Omissions {
     /// Folders and files that couldn't be read.
@@ -28,10 +28,9 @@ impl Omissions {
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
-}
 
-impl fmt::Display for Omissions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Each reason, with its number. `links_hint` follows the number of links.
+    fn reasons(&self, links_hint: &str) -> Vec<String> {
         let count = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let folders = count(self.too_deep, "folder", "folders");
         let unreadable = count(self.unreadable, "file or folder", "files or folders");
@@ -41,80 +40,61 @@ impl fmt::Display for Omissions {
             (self.too_slow, "slow disk".to_owned()),
             (self.too_deep > 0, format!("{folders} nested too deeply")),
             (self.unreadable > 0, format!("{unreadable} not readable")),
-            (self.refused_links > 0, format!("{links} out of the folder")),
+            (self.refused_links > 0, format!("{links} out of the folder{links_hint}")),
         ];
-        let reasons: Vec<_> = reasons.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect();
+        reasons.into_iter().filter_map(|(applies, reason)| applies.then_some(reason)).collect()
+    }
+}
+
+impl fmt::Display for Omissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = self.reasons("");
         if reasons.is_empty() { Ok(()) } else { write!(f, "This list is incomplete: {}.", reasons.join(", ")) }
     }
 }
 
-/// A path that a listing left out, and why.
-pub type Omission = (Vec<u8>, OpenError);
-
-/// Tells the log of each path once.
+/// What the log says about a listing.
 #[derive(Debug, Default)]
-pub struct Reporter(Mutex<Reported>);
-
-#[derive(Debug, Default)]
-struct Reported {
-    /// Hashes, since it is no loss if one path in 2^64 is never mentioned.
-    paths: HashSet<u64>,
-    hasher: RandomState,
-    /// When the first of `lines` was written.
-    since: Option<Instant>,
-    lines: usize,
+pub struct LogLine {
+    /// Subtitle files beyond [`MAX_PER_VIDEO`].
+    pub extra_subtitles: usize,
+    /// The first path that couldn't be listed, and why.
+    example: Option<String>,
 }
 
-/// Lines in a minute. The other paths are mentioned after a later listing.
-const LINES: usize = 10;
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Paths that are remembered. When there are more, all are forgotten, and mentioned again.
-const PATHS: usize = 8192;
-
-impl Reporter {
-    /// Tells the log of those `omissions` that it hasn't been told of.
-    pub fn report(&self, omissions: &[Omission]) {
-        if omissions.is_empty() {
+impl LogLine {
+    /// Keeps the first path, as an example.
+    pub fn add_example(&mut self, path: &[u8], why: &OpenError) {
+        if self.example.is_some() {
             return;
         }
-        for (path, why) in self.select(omissions, Instant::now()) {
-            match why {
-                OpenError::OutsideRoot => log::warn!(
-                    "\"{}\" is left out: it is a link that leads out of the folder; --follow-symlinks would serve it",
-                    path.escape_ascii()
-                ),
-                OpenError::Unavailable(cause) => {
-                    log::warn!("\"{}\" is left out: it can't be read: {cause}", path.escape_ascii());
-                }
-                _ => {
-                    log::warn!("\"{}\" is left out: it may not be read by this server's user", path.escape_ascii());
-                }
-            }
+        let why = match why {
+            OpenError::OutsideRoot => "link out of the folder".to_owned(),
+            OpenError::Unavailable(cause) => cause.to_string(),
+            _ => "permission denied".to_owned(),
+        };
+        self.example = Some(format!("\"{}\": {why}", path.escape_ascii()));
+    }
+
+    /// Logs what the listing of `folder` left out, unless a listing was logged less than a minute ago.
+    pub fn write(&self, folder: &[u8], omissions: &Omissions) {
+        if let Some(line) = self.text(folder, omissions) {
+            log_limited!(Duration::from_secs(60), |_| log::warn!("{line}"));
         }
     }
 
-    /// Those that are to be mentioned at `now`.
-    fn select<'o>(&self, omissions: &'o [Omission], now: Instant) -> Vec<&'o Omission> {
-        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if reported.since.is_none_or(|since| now.saturating_duration_since(since) >= MINUTE) {
-            (reported.since, reported.lines) = (Some(now), 0);
+    /// The line; `None` if the listing is complete.
+    fn text(&self, folder: &[u8], omissions: &Omissions) -> Option<String> {
+        let mut reasons = Vec::new();
+        if self.extra_subtitles > 0 {
+            reasons.push(format!("{} subtitle files beyond the {MAX_PER_VIDEO} of one video", self.extra_subtitles));
         }
-        let mut selected = Vec::new();
-        for omission in omissions {
-            let hash = reported.hasher.hash_one(&omission.0);
-            if reported.lines == LINES {
-                break;
-            }
-            if reported.paths.len() == PATHS {
-                reported.paths.clear();
-            }
-            if reported.paths.insert(hash) {
-                reported.lines += 1;
-                selected.push(omission);
-            }
+        reasons.extend(omissions.reasons(" (--follow-symlinks serves them)"));
+        if reasons.is_empty() {
+            return None;
         }
-        selected
+        let example = self.example.as_ref().map(|example| format!(", e.g. {example}")).unwrap_or_default();
+        Some(format!("\"{}\": {}{example}", folder.escape_ascii(), reasons.join(", ")))
     }
 }
 
@@ -134,30 +114,22 @@ mod tests {
     }
 
     #[test]
-    fn each_path_is_mentioned_once_and_a_minute_has_so_many_lines() {
-        let reporter = Reporter::default();
-        let omissions: Vec<Omission> = (0..25_u8).map(|n| (vec![n], OpenError::OutsideRoot)).collect();
-        let start = Instant::now();
-        let mentioned = |seconds| {
-            let selected = reporter.select(&omissions, start + Duration::from_secs(seconds));
-            selected.iter().map(|(path, _)| path[0]).collect::<Vec<_>>()
-        };
-        assert_eq!(mentioned(0), (0..10).collect::<Vec<_>>());
-        assert!(mentioned(59).is_empty());
-        assert_eq!(mentioned(60), (10..20).collect::<Vec<_>>());
-        assert_eq!(mentioned(120), (20..25).collect::<Vec<_>>());
-        assert!(mentioned(500).is_empty());
-    }
-
-    #[test]
-    fn however_many_paths_there_are_so_many_are_remembered() {
-        let reporter = Reporter::default();
-        let start = Instant::now();
-        for minute in 0..2000_u64 {
-            let path = |n: u64| ((minute * 10 + n).to_le_bytes().to_vec(), OpenError::OutsideRoot);
-            let omissions: Vec<Omission> = (0..10).map(path).collect();
-            assert_eq!(reporter.select(&omissions, start + MINUTE * minute as u32).len(), 10);
-        }
-        assert!(reporter.0.lock().unwrap().paths.len() <= PATHS);
+    fn the_log_line_has_the_numbers_and_the_first_path() {
+        let mut line = LogLine::default();
+        assert_eq!(line.text(b"films", &Omissions::default()), None);
+        line.extra_subtitles = 12;
+        let text = line.text(b"films", &Omissions::default());
+        assert_eq!(text.as_deref(), Some("\"films\": 12 subtitle files beyond the 64 of one video"));
+        line.extra_subtitles = 0;
+        line.add_example(b"a/\n.mp4", &OpenError::Forbidden);
+        line.add_example(b"b.mp4", &OpenError::OutsideRoot);
+        let omissions = Omissions { unreadable: 1, refused_links: 3, ..Omissions::default() };
+        assert_eq!(
+            line.text(b"films", &omissions).as_deref(),
+            Some(
+                "\"films\": 1 file or folder not readable, 3 links out of the folder (--follow-symlinks serves them), \
+                 e.g. \"a/\\n.mp4\": permission denied"
+            )
+        );
     }
 }

@@ -17,6 +17,9 @@ pub struct Sidecar {
     pub tag: String,
 }
 
+/// Subtitle files of one video. Those whose tags sort first are kept.
+pub const MAX_PER_VIDEO: usize = 64;
+
 /// Whether a folder of this name has the subtitles of the films beside it.
 pub fn is_for_subtitles(folder: &[u8]) -> bool {
     [&b"subs"[..], b"sub", b"subtitles", b"subtitle"].iter().any(|name| folder.eq_ignore_ascii_case(name))
@@ -37,6 +40,16 @@ pub fn sidecars_by_stem(folder: &[u8], films: &Films<'_>, subtitles: Vec<Vec<u8>
         *tracks = order::sort(std::mem::take(tracks), |track| track.tag.as_bytes(), |track| &track.name);
     }
     by_stem
+}
+
+/// Removes the subtitle files beyond [`MAX_PER_VIDEO`]; returns their number.
+pub fn remove_extra(by_stem: &mut HashMap<Vec<u8>, Vec<Sidecar>>) -> usize {
+    let mut removed = 0;
+    for tracks in by_stem.values_mut() {
+        removed += tracks.len().saturating_sub(MAX_PER_VIDEO);
+        tracks.truncate(MAX_PER_VIDEO);
+    }
+    removed
 }
 
 /// The films of a folder, to find the one that a subtitle file belongs to.

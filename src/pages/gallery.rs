@@ -35,7 +35,7 @@ pub fn page(urls: &Urls, folder: &[u8], listing: &Listing) -> String {
         path: encode(folder),
         folders: &listing.folders,
         videos: &listing.videos,
-        left_out: listing.left_out,
+        left_out: listing.omissions,
     })
 }
 
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_page_says_what_it_left_out_and_when_there_is_nothing() {
         let left_out = Omissions { too_many: true, ..Omissions::default() };
-        let page_of = |left_out| page(&Urls::default(), b"", &Listing { left_out, ..Listing::default() });
+        let page_of = |left_out| page(&Urls::default(), b"", &Listing { omissions: left_out, ..Listing::default() });
         assert!(page_of(left_out).contains("This list is incomplete: too many files."));
         assert!(!page_of(Omissions::default()).contains("class=notice"));
         assert!(page_of(Omissions::default()).contains("There are no videos here yet."));

@@ -48,7 +48,7 @@ impl Site {
     fn playlist_of_folder(&self, folder: &[u8]) -> Result<Arc<SharedBody>, SharedError> {
         let origin = ORIGIN_MARK.to_string();
         self.listing_as(Format::Playlist, Depth::Tree, folder, |listing| {
-            playlist::m3u(&origin, &self.urls, &listing.videos, &listing.left_out.to_string()).into_bytes()
+            playlist::m3u(&origin, &self.urls, &listing.videos, &listing.omissions.to_string()).into_bytes()
         })
     }
 

@@ -286,7 +286,7 @@ fn a_missing_folder_differs_from_an_unreadable_one() {
     if fs::read_dir(place.path(b"show")).is_err() {
         assert!(matches!(library.list(b"show"), Err(OpenError::Forbidden)));
         assert_eq!(
-            library.walk(b"").unwrap().left_out,
+            library.walk(b"").unwrap().omissions,
             Omissions { unreadable: 1, refused_links: 1, ..Omissions::default() }
         );
     }
@@ -311,7 +311,7 @@ fn links_are_followed_only_inside_the_folder() {
     let listing = place.library().list(b"").unwrap();
     assert_eq!(names(&listing), (vec!["again".into(), "real".into()], vec!["b.mp4".into()]));
     assert_eq!(
-        listing.left_out,
+        listing.omissions,
         Omissions { refused_links: 3, ..Omissions::default() },
         "and what leads nowhere is nothing"
     );
@@ -328,7 +328,7 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
     let listing = place.library().walk(b"").unwrap();
     let want = ["a/1.mp4", "b/deep/er/x.mp4", "b/2.mp4", "b/10.mp4", "\u{fffd}\u{fffd}/\u{fffd}.mp4", "z.mp4"];
     assert_eq!(names(&listing).1, want, "b is walked once, by the name nearest to the top");
-    assert_eq!(listing.left_out, Omissions::default());
+    assert_eq!(listing.omissions, Omissions::default());
     assert_eq!(names(&place.library().walk(b"b/deep").unwrap()).1, ["b/deep/er/x.mp4"]);
 }
 
@@ -336,21 +336,21 @@ fn a_walk_is_in_order_and_ends_in_spite_of_loops() {
 fn a_listing_ends_at_its_limits_and_reports_it() {
     let place = Place::new("a/b/c/x.mp4|a/b/y.mp4|1.mp4|2.mp4|3.mp4");
     let library = place.library();
-    let walk = |limits| library.with_lister(limits, |lister| lister.walk(b"")).unwrap();
+    let walk = |limits| library.with_lister(limits, b"", |lister| lister.walk(b"")).unwrap();
     let usual = Limits::default();
-    assert_eq!(walk(usual).left_out, Omissions::default());
-    assert_eq!(walk(Limits { entries: 8, ..usual }).left_out, Omissions::default());
+    assert_eq!(walk(usual).omissions, Omissions::default());
+    assert_eq!(walk(Limits { entries: 8, ..usual }).omissions, Omissions::default());
 
     let few = walk(Limits { entries: 7, ..usual });
-    assert_eq!((few.left_out.too_many, few.videos.len()), (true, 4));
-    assert_eq!(few.left_out.to_string(), "This list is incomplete: too many files.");
+    assert_eq!((few.omissions.too_many, few.videos.len()), (true, 4));
+    assert_eq!(few.omissions.to_string(), "This list is incomplete: too many files.");
 
     let shallow = walk(Limits { depth: 2, ..usual });
-    assert_eq!((shallow.left_out.too_deep, shallow.videos.len()), (1, 4));
-    assert_eq!(shallow.left_out.to_string(), "This list is incomplete: 1 folder nested too deeply.");
+    assert_eq!((shallow.omissions.too_deep, shallow.videos.len()), (1, 4));
+    assert_eq!(shallow.omissions.to_string(), "This list is incomplete: 1 folder nested too deeply.");
 
     let slow = walk(Limits { time: Duration::ZERO, ..usual });
-    assert_eq!((slow.left_out.too_slow, slow.videos.len()), (true, 0));
+    assert_eq!((slow.omissions.too_slow, slow.videos.len()), (true, 0));
 }
 
 #[test]
