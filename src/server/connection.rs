@@ -127,43 +127,44 @@ impl Connection {
     /// Answers the requests that have arrived, up to [`MAX_REQUESTS_IN_A_ROW`]. `on_long` is called when a response
     /// turns out to be a long one.
     pub fn serve(&mut self, socket: &mut impl Socket, context: &Context, on_long: &mut dyn FnMut()) -> Next {
-        let next = match self.state {
-            State::Lingering { .. } => self.linger(socket),
-            _ => match self.answer_requests(socket, context, on_long) {
-                Next::Close(reason) if self.more_may_come(reason, socket) => {
-                    socket.finish();
-                    self.start_linger(reason, socket.now());
-                    self.linger(socket)
-                }
-                next => next,
-            },
-        };
-        // It may be parked for long.
-        self.input.shrink_to_fit();
-        next
-    }
-
-    fn answer_requests(&mut self, socket: &mut impl Socket, context: &Context, on_long: &mut dyn FnMut()) -> Next {
+        if matches!(self.state, State::Lingering { .. }) {
+            return self.linger(socket);
+        }
         let was_long = Cell::new(false);
         let mut on_long = || {
             was_long.set(true);
             on_long();
         };
-        for _ in 0..MAX_REQUESTS_IN_A_ROW {
-            let exchange = match self.read_request(socket, context) {
-                Read::Request(exchange) => exchange,
-                Read::Park(deadline) => return Next::Park(deadline),
-                Read::Close(reason) => return Next::Close(reason),
+        let mut answered = 0;
+        // After a long response this thread has a low priority. Another one answers the next request.
+        while answered < MAX_REQUESTS_IN_A_ROW && !was_long.get() {
+            let close = match self.read_request(socket, context) {
+                Read::Request(exchange) => self.respond(exchange, socket, context, &mut on_long),
+                Read::Park(deadline) => return self.park(deadline),
+                Read::Close(reason) => Some(reason),
             };
-            if let Some(reason) = self.respond(exchange, socket, context, &mut on_long) {
-                return Next::Close(reason);
+            if let Some(reason) = close {
+                return self.close(reason, socket);
             }
-            // This thread has a low priority now. Another one answers the next request.
-            if was_long.get() {
-                break;
-            }
+            answered += 1;
         }
-        Next::Park(Deadline { until: socket.now(), idle_since: None })
+        self.park(Deadline { until: socket.now(), idle_since: None })
+    }
+
+    fn park(&mut self, deadline: Deadline) -> Next {
+        // It may be parked for long.
+        self.input.shrink_to_fit();
+        Next::Park(deadline)
+    }
+
+    /// Ends the connection, after a lingering close if the client may still be sending.
+    fn close(&mut self, reason: CloseReason, socket: &mut impl Socket) -> Next {
+        if !self.more_may_come(reason, socket) {
+            return Next::Close(reason);
+        }
+        socket.finish();
+        self.start_linger(reason, socket.now());
+        self.linger(socket)
     }
 
     /// Receives until a head is complete, and plans the response.
@@ -364,7 +365,7 @@ impl Connection {
         }
     }
 
-    /// Whether the client may still be sending, so that the connection needs a lingering close.
+    /// Whether the client may still be sending.
     fn more_may_come(&mut self, reason: CloseReason, socket: &mut impl Socket) -> bool {
         match reason {
             CloseReason::BadRequest | CloseReason::RequestBody | CloseReason::HeadTimeout => true,
@@ -394,7 +395,7 @@ impl Connection {
                 Ok(true) => {}
                 Ok(false) => {
                     self.state = State::Lingering { reason, dropped_bytes };
-                    return Next::Park(Deadline { until: self.until, idle_since: None });
+                    return self.park(Deadline { until: self.until, idle_since: None });
                 }
                 Err(_) => break,
             }
