@@ -31,16 +31,12 @@ fn full_pipe() -> (BufReader<io::PipeReader>, PipeWriter) {
 
 fn ask_on_new_connections(address: SocketAddr) {
     for _ in 0..CLIENTS {
-        let mut client = Client::connect(address);
-        client.send(format!("GET /health?{} HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n", "x".repeat(1024)));
-        assert_eq!(client.read("GET").status, 200);
+        assert_eq!(Client::get(address, &format!("/health?{}", "x".repeat(1024))).status, 200);
     }
 }
 
 fn lost_by_the_metrics(address: SocketAddr) -> u64 {
-    let mut client = Client::connect(address);
-    client.send("GET /metrics HTTP/1.1\r\nHost: nas\r\nConnection: close\r\n\r\n");
-    let answer = client.read("GET");
+    let answer = Client::get(address, "/metrics");
     let line = answer.text().lines().find_map(|line| line.strip_prefix("filmstrip_log_lines_lost_total ")).unwrap();
     line.parse().unwrap()
 }
@@ -130,8 +126,7 @@ fn a_signal_drains_and_a_second_one_stops_while_the_pipe_is_full() {
         let (_reader, writer) = full_pipe();
         let mut program = start(folder.path(), writer, &["--drain-timeout", "10m"]);
         ask_on_new_connections(program.address);
-        let mut client = Client::connect(program.address);
-        client.send("GET /video/film.mp4 HTTP/1.1\r\nHost: nas\r\n\r\n");
+        let mut client = Client::requesting(program.address, "/video/film.mp4");
         client.read_exact(&mut [0; 1]);
         program.signal(Signal::TERM);
         eventually("the listener is closed", || std::net::TcpStream::connect(program.address).is_err());

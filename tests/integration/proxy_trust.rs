@@ -1,8 +1,5 @@
 //! `--trust-proxy`: what reverse proxies tell of their clients is believed from them alone.
 
-use std::fs::File;
-use std::process::Stdio;
-
 use crate::support::{self, Client, Folder, Program, Running, Session, film};
 
 #[test]
@@ -64,18 +61,14 @@ fn each_client_behind_a_trusted_proxy_has_the_limit_of_its_address() {
 #[test]
 fn the_log_has_the_client_behind_a_trusted_proxy() {
     let folder = Folder::new();
-    let log = folder.file(".log");
-    let mut command = Program::command();
-    command.arg(folder.path()).args(["--port", "0", "--trust-proxy", "127.0.0.1"]);
-    command.stderr(Stdio::from(File::create(&log).unwrap()));
-    let program = Program::start_command(command);
+    let program = Program::with_log(Program::serving(folder.path(), &["--trust-proxy", "127.0.0.1"]));
     let mut session = Session::first(program.address);
     for client in ["10.0.0.7", "6.6.6.6, 10.0.0.8", "\" forged"] {
         assert_eq!(session.get("/health", &[("X-Forwarded-For", client)]).status, 200);
     }
-    let logged = || std::fs::read_to_string(&log).unwrap();
-    support::eventually("it is logged", || logged().matches("/health").count() == 3);
-    let clients: Vec<_> = logged()
+    support::eventually("it is logged", || program.log().matches("/health").count() == 3);
+    let clients: Vec<_> = program
+        .log()
         .lines()
         .filter_map(|line| line.split_once("access] ")?.1.split_once(' '))
         .map(|(client, _)| client.to_owned())
