@@ -27,8 +27,9 @@ use std::borrow::Cow;
 
 use markup::Style;
 
-/// The largest subtitle file to convert, in bytes. A long film's has some 200 kB, much less than its typesetting.
-pub const MAX_SIZE: u64 = 20 * 1000 * 1000;
+/// The largest subtitle file to convert, in bytes. A long film's has some 200 kB, much less than its typesetting. A
+/// conversion takes up to eight times as much memory, and the most for a file of nothing but the shortest cues.
+pub const MAX_SIZE: u64 = 8 * 1000 * 1000;
 
 /// The suffix of a converted file's tag. It must change with [`to_webvtt`], because players cache the output.
 pub const REVISION: &str = "-vtt2";
@@ -43,50 +44,86 @@ pub struct Converted {
 
 /// Converts a subtitle file. `language` is its BCP 47 tag, a hint for the charset; "und" if unknown.
 pub fn to_webvtt(bytes: &[u8], language: &str) -> Converted {
-    let decoded = charset::decode(bytes, language);
-    // As WebVTT's parser does.
-    let decoded = decoded.trim_start_matches('\u{feff}').replace('\0', "\u{fffd}");
-    let lines = with_line_feeds(&decoded);
-    if !decoded.contains("\r\r\n") && is_readable_webvtt(&lines) {
-        return Converted { text: decoded, dropped: 0 };
+    let decoded = without_marks_and_nuls(charset::decode(bytes, language));
+    let normalized = with_line_feeds(&decoded);
+    let lines = normalized.as_deref().unwrap_or(&decoded);
+    if !decoded.contains("\r\r\n") && is_readable_webvtt(lines) {
+        return Converted { text: decoded.into_owned(), dropped: 0 };
     }
-    let is_first = |line: &&str| substation::is_substation(line) || times(line).is_some();
-    let first = lines.split('\n').filter(|line| !line.is_empty()).map(str::trim).find(is_first).unwrap_or_default();
-    let mut cues = if substation::is_substation(first) { substation::cues(&lines) } else { cues(&lines) };
+    // Only one of them is still needed, and each may have megabytes.
+    let lines = normalized.map_or(decoded, Cow::Owned);
+    let mut cues = all_cues(&lines);
     let read = cues.len();
     cues.retain(|cue| cue.start < cue.end);
     let dropped = read - cues.len();
     cues.sort_by_key(|cue| cue.start);
-    let mut out = String::from("WEBVTT\n\n");
-    for mut cue in cues {
-        let Some(text) = markup::clean(cue.text, &mut cue.style) else { continue };
-        push_timestamp(cue.start, &mut out);
-        out.push_str(" --> ");
-        push_timestamp(cue.end, &mut out);
-        let length = out.len();
-        push_settings(cue.settings, &mut out);
-        if out.len() == length {
-            out.extend(cue.style.settings());
-        }
-        for line in text.split('\n').map(|line| line.trim_matches([' ', '\t'])).filter(|line| !line.is_empty()) {
-            out.extend(["\n", line]);
-        }
-        out.push_str("\n\n");
+    // As much as the cues need, as a rule: to grow may mean to copy, and then both copies are there.
+    let mut out = String::with_capacity(lines.len() + cues.len() * 32);
+    out.push_str("WEBVTT\n\n");
+    for cue in &cues {
+        push_cue(cue, &mut out);
     }
     Converted { text: out, dropped }
 }
 
-/// Replaces CR LF, CR, and the CR CR LF of files that were converted twice.
-fn with_line_feeds(text: &str) -> Cow<'_, str> {
-    if !text.contains('\r') {
-        return Cow::Borrowed(text);
+/// Drops byte order marks, and replaces U+0000 as WebVTT's parser does.
+fn without_marks_and_nuls(text: Cow<'_, str>) -> Cow<'_, str> {
+    let unmarked = text.trim_start_matches('\u{feff}');
+    if unmarked.contains('\0') {
+        return Cow::Owned(unmarked.replace('\0', "\u{fffd}"));
     }
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_start_matches('\u{feff}')),
+        Cow::Owned(mut text) => {
+            let marks = text.len() - text.trim_start_matches('\u{feff}').len();
+            text.drain(..marks);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// Replaces CR LF, CR, and the CR CR LF of files that were converted twice. `None` if there are none.
+fn with_line_feeds(text: &str) -> Option<String> {
+    if !text.contains('\r') {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
     while let Some(at) = rest.find('\r') {
         out.extend([&rest[..at], "\n"]);
         rest = ["\r\r\n", "\r\n", "\r"].iter().find_map(|end| rest[at..].strip_prefix(end)).unwrap_or_default();
     }
-    Cow::Owned(out + rest)
+    out.push_str(rest);
+    Some(out)
+}
+
+/// The cues of a file in the format of its first line that tells one.
+fn all_cues(lines: &str) -> Vec<Cue<'_>> {
+    let tells = |line: &&str| substation::is_substation(line) || times(line).is_some();
+    let first = lines.split('\n').filter(|line| !line.is_empty()).map(str::trim).find(tells);
+    if first.is_some_and(substation::is_substation) { substation::cues(lines) } else { cues(lines) }
+}
+
+/// Writes a cue, unless it has no visible text.
+fn push_cue(cue: &Cue<'_>, out: &mut String) {
+    let begin = out.len();
+    push_timestamp(cue.start, out);
+    out.push_str(" --> ");
+    push_timestamp(cue.end, out);
+    let end_of_times = out.len();
+    let (settings, text) = cue.settings_and_text();
+    push_settings(settings, out);
+    let has_settings = out.len() > end_of_times;
+    out.push('\n');
+    let Some(place) = markup::push_text(text, &cue.style, out) else {
+        out.truncate(begin);
+        return;
+    };
+    if !has_settings {
+        // The text may tell its place, so that it comes before.
+        out.insert_str(end_of_times, &markup::settings(place));
+    }
+    out.push_str("\n\n");
 }
 
 /// Whether browsers show all cues of a WebVTT file, and all of their text.
@@ -122,13 +159,26 @@ fn is_timestamp(text: &str) -> bool {
     !text.is_empty() && (written == text || written.strip_prefix("00:") == Some(text))
 }
 
-/// A cue as in the file, with times in milliseconds.
+/// A cue as in the file. It is small, because a file may have a million of them.
 struct Cue<'t> {
-    start: i64,
-    end: i64,
-    settings: &'t str,
-    text: &'t str,
+    start: Milliseconds,
+    end: Milliseconds,
+    /// In SubRip and WebVTT, what follows the times: settings, if there are any, and the text.
+    content: &'t str,
     style: Style,
+}
+
+/// 49 days at most.
+type Milliseconds = u32;
+
+impl<'t> Cue<'t> {
+    fn settings_and_text(&self) -> (&'t str, &'t str) {
+        if self.style.is_substation {
+            return ("", self.content);
+        }
+        let line = self.content.split('\n').next().unwrap_or_default();
+        self.content.split_at(line.len() - after_settings(line).len())
+    }
 }
 
 /// The cues of SubRip, and of WebVTT that needs repair. A cue begins with its times and ends at the next one's, because
@@ -154,17 +204,16 @@ fn cues(text: &str) -> Vec<Cue<'_>> {
             is_numbered |= is_number(before) && (cues.is_empty() || is_label);
             let is_counter = is_numbered && is_number(before) && (is_apart || !after_blank);
             if let Some(cue) = cues.last_mut().filter(|_| is_open && (is_counter || is_webvtt && is_label)) {
-                cue.text = &text[cue_begin..at];
+                cue.content = &text[cue_begin..at];
             }
-            // Text may follow on the same line.
-            let text = after_settings(rest);
-            let settings = &rest[..rest.len() - text.len()];
-            cues.push(Cue { start, end: until, settings, text, style: Style::default() });
-            (is_open, last, cue_begin) = (true, ("", 0, false), begin + raw.trim_end().len() - text.len());
+            cues.push(Cue { start, end: until, content: rest, style: Style::default() });
+            cue_begin = begin + raw.trim_end().len() - rest.len();
+            last = ("", 0, false);
+            is_open = true;
         } else {
             is_open &= !(is_webvtt && after_blank && line.starts_with("NOTE"));
             if let Some(cue) = cues.last_mut().filter(|_| is_open) {
-                cue.text = &text[cue_begin..end - 1];
+                cue.content = &text[cue_begin..end - 1];
             }
             last = (line, begin, after_blank);
         }
@@ -190,7 +239,7 @@ fn after_settings(mut rest: &str) -> &str {
 }
 
 /// Start, end and the rest of the line `<time> --> <time> [settings]`.
-fn times(line: &str) -> Option<(i64, i64, &str)> {
+fn times(line: &str) -> Option<(Milliseconds, Milliseconds, &str)> {
     let (start, numbers, rest) = time(line, 1)?;
     let after = rest.trim_start_matches(|c: char| c.is_whitespace() || "-\u{2013}\u{2014}=>\u{2192}".contains(c));
     let arrow = rest[..rest.len() - after.len()].trim();
@@ -199,10 +248,10 @@ fn times(line: &str) -> Option<(i64, i64, &str)> {
     (arrow == "-->" || numbers > 2 && arrow.ends_with(['>', '\u{2192}'])).then_some((start, end, settings.trim_start()))
 }
 
-/// The time at the start of `text`, `[hours:]minutes:seconds[,fraction]`, as milliseconds; of how many numbers it is;
-/// and the text after it. As in ffmpeg, numbers may be of any size and the fraction is a number of `units`.
-fn time(text: &str, unit: i64) -> Option<(i64, usize, &str)> {
-    let mut numbers = [0; 4];
+/// The time at the start of `text`, `[hours:]minutes:seconds[,fraction]`; of how many numbers it is; and the text after
+/// it. As in ffmpeg, numbers may be of any size and the fraction is a number of `units`.
+fn time(text: &str, unit: i64) -> Option<(Milliseconds, usize, &str)> {
+    let mut numbers = [0_i64; 4];
     let (mut count, mut separator, mut rest) = (0, ':', text);
     loop {
         rest = rest.trim_start();
@@ -226,12 +275,13 @@ fn time(text: &str, unit: i64) -> Option<(i64, usize, &str)> {
         _ => return None,
     };
     let milliseconds = ((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction * unit;
-    Some((milliseconds.max(0), count, rest))
+    let milliseconds = milliseconds.clamp(0, Milliseconds::MAX.into()) as Milliseconds;
+    Some((milliseconds, count, rest))
 }
 
-fn push_timestamp(milliseconds: i64, out: &mut String) {
+fn push_timestamp(milliseconds: Milliseconds, out: &mut String) {
     // Digit by digit, because a file may have a million short cues, and formatting macros are slow.
-    let push = |number: i64, mut unit: i64, out: &mut String| {
+    let push = |number: u32, mut unit: u32, out: &mut String| {
         while number / unit >= 10 {
             unit *= 10;
         }

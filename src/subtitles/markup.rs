@@ -28,23 +28,24 @@ pub struct Style {
     pub is_substation: bool,
     /// Bold, italic, underlined.
     pub tags: [bool; 3],
-    /// 1 to 9, arranged as on a keypad; anything else is the usual place.
-    pub place: u32,
+    /// As in [`settings`].
+    pub place: u8,
 }
 
-impl Style {
-    /// The cue settings of its place, each after a space.
-    pub fn settings(&self) -> [&'static str; 2] {
-        if !(1..=9).contains(&self.place) {
-            return ["", ""];
-        }
-        let line = ["", " line:50%", " line:0"][(self.place as usize - 1) / 3];
-        [line, [" position:100% align:right", " position:0% align:left", ""][self.place as usize % 3]]
+/// The cue settings of a place, each after a space. 1 to 9 are arranged as on a keypad; anything else is the usual
+/// place.
+pub fn settings(place: u8) -> String {
+    if !(1..=9).contains(&place) {
+        return String::new();
     }
+    let place = usize::from(place);
+    let line = ["", " line:50%", " line:0"][(place - 1) / 3];
+    let column = [" position:100% align:right", " position:0% align:left", ""][place % 3];
+    format!("{line}{column}")
 }
 
 /// SubStation's first numbering of places: 1 to 3 from left to right, plus 4 for the top, plus 8 for the middle.
-pub fn from_legacy(place: u32) -> u32 {
+pub fn from_legacy(place: u8) -> u8 {
     match place {
         5..=7 => place + 2,
         9..=11 => place - 5,
@@ -52,9 +53,10 @@ pub fn from_legacy(place: u32) -> u32 {
     }
 }
 
-/// Converts a text. There may be blank lines in it; `None` if there are no visible characters.
-pub fn clean(text: &str, style: &mut Style) -> Option<String> {
-    let out = String::with_capacity(text.len());
+/// Appends a text to `out`, which ends with a line feed. Returns the place of its cue; `None` if there are no visible
+/// characters, and then the caller has to truncate `out`.
+pub fn push_text(text: &str, style: &Style, out: &mut String) -> Option<u8> {
+    let begin = out.len();
     let mut cleaner = Cleaner { out, open: Vec::new(), base: *style, place: None, is_drawing: false };
     cleaner.reset();
     let mut rest = text;
@@ -65,9 +67,11 @@ pub fn clean(text: &str, style: &mut Style) -> Option<String> {
     }
     cleaner.push(rest);
     cleaner.close_down_to(0);
-    style.place = cleaner.place.unwrap_or(style.place);
+    let place = cleaner.place.unwrap_or(style.place);
+    // It is shorter than before if there is no text at all.
+    out.truncate(out.trim_end_matches([' ', '\t', '\n']).len());
     let has_words = |piece: &str| !piece.split_once('>').map_or(piece, |(_, words)| words).trim().is_empty();
-    cleaner.out.split('<').any(has_words).then_some(cleaner.out)
+    out.get(begin..)?.split('<').any(has_words).then_some(place)
 }
 
 /// Whether a tag, without its brackets, is one of WebVTT.
@@ -77,22 +81,42 @@ pub fn is_webvtt_tag(tag: &str) -> bool {
     KEPT.contains(&name) || super::is_timestamp(tag)
 }
 
-struct Cleaner {
-    out: String,
+struct Cleaner<'o> {
+    /// Not a string for each text, because one cue may be as long as its file.
+    out: &'o mut String,
     /// The kept tags that are open, outermost first.
     open: Vec<&'static str>,
     /// What `{\r}` goes back to.
     base: Style,
     /// The first place that an override asks for.
-    place: Option<u32>,
+    place: Option<u8>,
     /// Whether the text is a vector drawing.
     is_drawing: bool,
 }
 
-impl Cleaner {
+impl Cleaner<'_> {
+    /// Appends text without the spaces around its lines, and without blank lines, which would end the cue.
     fn push(&mut self, text: &str) {
-        if !self.is_drawing {
-            self.out.push_str(text);
+        if self.is_drawing {
+            return;
+        }
+        let mut lines = text.split('\n');
+        self.push_line(lines.next().unwrap_or_default());
+        for line in lines {
+            self.end_line();
+            self.push_line(line);
+        }
+    }
+
+    fn push_line(&mut self, line: &str) {
+        let is_at_start = self.out.ends_with('\n');
+        self.out.push_str(if is_at_start { line.trim_start_matches([' ', '\t']) } else { line });
+    }
+
+    fn end_line(&mut self) {
+        self.out.truncate(self.out.trim_end_matches([' ', '\t']).len());
+        if !self.out.ends_with('\n') {
+            self.out.push('\n');
         }
     }
 
@@ -226,8 +250,8 @@ impl Cleaner {
         let (name, value) = code.split_at(code.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(code.len()));
         let number = value.parse::<u32>().ok();
         match (name, number) {
-            ("an", Some(place @ 1..=9)) => _ = self.place.get_or_insert(place),
-            ("a", Some(place @ 1..=11)) => _ = self.place.get_or_insert(from_legacy(place)),
+            ("an", Some(place @ 1..=9)) => _ = self.place.get_or_insert(place as u8),
+            ("a", Some(place @ 1..=11)) => _ = self.place.get_or_insert(from_legacy(place as u8)),
             ("p", Some(scale)) => self.is_drawing = scale > 0,
             _ if name.starts_with('r') => self.reset(),
             _ => {
@@ -275,6 +299,13 @@ fn enclosed(text: &str, start: char, end: char) -> Option<&str> {
 mod tests {
     use super::*;
 
+    /// The settings and the text.
+    fn cleaned(text: &str) -> Option<(String, String)> {
+        let mut out = String::from("\n");
+        let place = push_text(text, &Style::default(), &mut out)?;
+        Some((settings(place), out[1..].to_owned()))
+    }
+
     #[test]
     fn markup_is_kept_dropped_or_escaped() {
         let rows = [
@@ -285,10 +316,10 @@ mod tests {
             ("<i><b>a</i>b</b>", "<i><b>a</b></i><b>b</b>"),
             ("</b>a", "a"),
             ("<b><b>a</b>b</b>", "<b>a</b>b"),
-            ("a<br>b<BR />c<br/><br>d", "a\nb\nc\n\nd"),
+            ("a<br>b<BR />c<br/><br>d", "a\nb\nc\nd"),
             ("<font color=\"#FF0000\" size=5>a</font>", "<c.red>a</c>"),
             ("<font size=5 color = yellow>a</font><font color='#123456'>b</font>", "<c.yellow>a</c>b"),
-            ("<em>a</em><strong>b</strong><p>c</p>", "<i>a</i><b>b</b>\nc\n"),
+            ("<em>a</em><strong>b</strong><p>c</p>", "<i>a</i><b>b</b>\nc"),
             ("a\\Nb\\nc\\hd\\e", "a\nb\nc\u{a0}d\\e"),
             ("{Y:ib}a", "a"),
             ("{C:$0000FF}{y:i}a {x:y}", "a {x:y}"),
@@ -316,13 +347,16 @@ mod tests {
             ("<", "&lt;"),
             ("{\\i1}a{\\i0} {b} {", "<i>a</i> {b} {"),
             ("{\\a", "{\\a"),
+            ("<i>a\nb</i>", "<i>a\nb</i>"),
+            (" \n\ta  b \n \n c\t\n", "a  b\nc"),
+            (" <i> a </i> \n<b>\n</b> ", "<i> a </i>\n<b>\n</b>"),
             ("<i></i>", ""),
             ("<i> <b> </b>", ""),
+            (" \n\t", ""),
         ];
         for (text, want) in rows {
-            assert_eq!(clean(text, &mut Style::default()).unwrap_or_default(), want, "{text}");
+            assert_eq!(cleaned(text).unwrap_or_default().1, want, "{text}");
         }
-        assert_eq!(clean("<i>a\nb</i>", &mut Style::default()).as_deref(), Some("<i>a\nb</i>"));
     }
 
     #[test]
@@ -341,9 +375,7 @@ mod tests {
             ("a", ""),
         ];
         for (text, want) in rows {
-            let mut style = Style::default();
-            clean(text, &mut style);
-            assert_eq!(style.settings().concat(), want, "{text}");
+            assert_eq!(cleaned(text).unwrap().0, want, "{text}");
         }
     }
 }

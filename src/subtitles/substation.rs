@@ -34,7 +34,7 @@ pub fn cues(text: &str) -> Vec<Cue<'_>> {
                 let (Some((start, ..)), Some((end, ..))) = (start, end) else { continue };
                 let style = styles.get(field(&spoken, "Style", values)).copied();
                 let style = style.unwrap_or(Style { is_substation: true, ..Style::default() });
-                cues.push(Cue { start, end, settings: "", text: field(&spoken, "Text", values), style });
+                cues.push(Cue { start, end, content: field(&spoken, "Text", values), style });
             }
             _ => {}
         }

@@ -17,7 +17,7 @@ fn subtitles_are_found_converted_and_cached() {
         // "Privet" in KOI8-R: two few letters to tell, without the name.
         .with("film.ru.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\xf0\xd2\xc9\xd7\xc5\xd4\n")
         .with("subs/film.en.srt", srt)
-        .with("large.srt", vec![b'x'; 20_000_001])
+        .with("large.srt", vec![b'x'; 8_000_001])
         .with("empty.srt", "");
     let server = Running::over(&folder);
     let cue = |text: &str| format!("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{text}\n\n");
