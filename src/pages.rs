@@ -5,7 +5,7 @@
 
 pub mod assets;
 pub mod gallery;
-pub mod text;
+pub mod name;
 pub mod watch;
 
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ use crate::http::target::encode;
 use crate::library::listing::{Folder, Video};
 use crate::library::path::base;
 use crate::urls::Urls;
-use text::Text;
+use name::DisplayName;
 
 /// Only our own files, and no framing. No `unsafe-inline`: the pages have no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
@@ -58,7 +58,7 @@ pub fn sentence(urls: &Urls, status: u16, title: &str, sentence: &str) -> Respon
 /// A video or a folder, as the pages show it.
 struct Card<'l> {
     path: PercentEncode<'l>,
-    title: Text<'l>,
+    title: DisplayName<'l>,
     poster: Option<PercentEncode<'l>>,
     facts: String,
     /// For sorting: the size, and the time in seconds since 1970.
@@ -74,7 +74,7 @@ impl<'l> Card<'l> {
         }
         Self {
             path: encode(&video.name),
-            title: Text(video.title()),
+            title: DisplayName(video.title()),
             poster: video.poster.as_deref().map(encode),
             facts,
             size: if video.is_folder { 0 } else { video.size },
@@ -88,7 +88,7 @@ impl<'l> Card<'l> {
             Folder { videos, has_more: true, .. } => format!("{videos}+ videos"),
             Folder { videos, .. } => count(*videos, "video"),
         };
-        let (path, title) = (encode(&folder.name), Text(base(&folder.name)));
+        let (path, title) = (encode(&folder.name), DisplayName(base(&folder.name)));
         Self { path, title, poster: folder.poster.as_deref().map(encode), facts, size: 0, time: 0 }
     }
 

@@ -7,7 +7,7 @@
 use askama::Template;
 use percent_encoding::PercentEncode;
 
-use super::text::Text;
+use super::name::DisplayName;
 use super::{Card, count, render};
 use crate::http::target::encode;
 use crate::library::listing::{Folder, Listing, Omissions, Video};
@@ -18,7 +18,7 @@ use crate::urls::Urls;
 #[template(path = "gallery.html")]
 struct Gallery<'l> {
     urls: &'l Urls,
-    title: Text<'l>,
+    title: DisplayName<'l>,
     folder: &'l [u8],
     path: PercentEncode<'l>,
     folders: &'l [Folder],
@@ -30,7 +30,7 @@ struct Gallery<'l> {
 pub fn page(urls: &Urls, folder: &[u8], listing: &Listing) -> String {
     render(&Gallery {
         urls,
-        title: Text(if folder.is_empty() { b"All videos" } else { base(folder) }),
+        title: DisplayName(if folder.is_empty() { b"All videos" } else { base(folder) }),
         folder,
         path: encode(folder),
         folders: &listing.folders,
@@ -41,10 +41,10 @@ pub fn page(urls: &Urls, folder: &[u8], listing: &Listing) -> String {
 
 impl<'l> Gallery<'l> {
     /// The folders above this one, without the library's own: path and name.
-    fn above(&self) -> impl Iterator<Item = (PercentEncode<'l>, Text<'l>)> {
+    fn above(&self) -> impl Iterator<Item = (PercentEncode<'l>, DisplayName<'l>)> {
         let folder = self.folder;
         let ends = folder.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        ends.map(move |(end, _)| (encode(&folder[..end]), Text(base(&folder[..end]))))
+        ends.map(move |(end, _)| (encode(&folder[..end]), DisplayName(base(&folder[..end]))))
     }
 
     /// How many folders and videos there are, as far as there are any.

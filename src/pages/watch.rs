@@ -4,7 +4,7 @@
 use askama::Template;
 use percent_encoding::PercentEncode;
 
-use super::text::Text;
+use super::name::DisplayName;
 use super::{Card, facts, render};
 use crate::http::target::encode;
 use crate::library::listing::Video;
@@ -16,13 +16,13 @@ use crate::urls::Urls;
 #[template(path = "watch.html")]
 struct Watch<'l> {
     urls: &'l Urls,
-    title: Text<'l>,
+    title: DisplayName<'l>,
     path: PercentEncode<'l>,
     address: String,
     poster: Option<PercentEncode<'l>>,
     facts: String,
     folder: PercentEncode<'l>,
-    above: Text<'l>,
+    above: DisplayName<'l>,
     tracks: Vec<Track<'l>>,
     previous: Option<Card<'l>>,
     next: Option<Card<'l>>,
@@ -34,7 +34,7 @@ impl<'l> Watch<'l> {
     /// A neighbour's title without what is common, which would leave no room for the episode's number on a phone.
     fn short(&self, video: &Card<'l>) -> String {
         let mark = if self.common > 0 { "\u{2026} " } else { "" };
-        format!("{mark}{}", Text(&video.title.0[self.common..]))
+        format!("{mark}{}", DisplayName(&video.title.0[self.common..]))
     }
 }
 
@@ -55,8 +55,8 @@ fn common_front(titles: &[&[u8]]) -> usize {
 struct Track<'l> {
     path: PercentEncode<'l>,
     lang: &'l str,
-    label: Text<'l>,
-    details: Text<'l>,
+    label: DisplayName<'l>,
+    details: DisplayName<'l>,
 }
 
 /// The page of `video`, with links to the `previous` and `next` one in its folder.
@@ -66,19 +66,19 @@ pub fn page(urls: &Urls, video: &Video, previous: Option<&Video>, next: Option<&
     let tracks = video.subtitles.iter().zip(&labels).map(|(sidecar, label)| Track {
         path: encode(stem(&sidecar.name)),
         lang: &label.lang,
-        label: Text(label.label.as_bytes()),
-        details: Text(label.details.as_bytes()),
+        label: DisplayName(label.label.as_bytes()),
+        details: DisplayName(label.details.as_bytes()),
     });
     let titles: Vec<_> = [Some(video), previous, next].into_iter().flatten().map(Video::title).collect();
     render(&Watch {
         urls,
-        title: Text(video.title()),
+        title: DisplayName(video.title()),
         path: encode(&video.name),
         address: urls.film(&video.name),
         poster: video.poster.as_deref().map(encode),
         facts: facts(video),
         folder: encode(folder),
-        above: Text(if folder.is_empty() { b"All videos" } else { base(folder) }),
+        above: DisplayName(if folder.is_empty() { b"All videos" } else { base(folder) }),
         tracks: tracks.collect(),
         previous: previous.map(Card::of_video),
         next: next.map(Card::of_video),

@@ -5,9 +5,9 @@ use std::fmt::{self, Write};
 
 /// A name as it is shown. Invalid UTF-8 and control characters become U+FFFD.
 #[derive(Debug, Clone, Copy)]
-pub struct Text<'n>(pub &'n [u8]);
+pub struct DisplayName<'n>(pub &'n [u8]);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for DisplayName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         String::from_utf8_lossy(self.0)
             .chars()
@@ -25,11 +25,11 @@ mod tests {
     #[derive(Template)]
     #[template(source = "{{ name }}", ext = "html")]
     struct Shown<'n> {
-        name: Text<'n>,
+        name: DisplayName<'n>,
     }
 
     fn shown(name: &[u8]) -> String {
-        Shown { name: Text(name) }.render().unwrap()
+        Shown { name: DisplayName(name) }.render().unwrap()
     }
 
     #[test]
