@@ -39,7 +39,8 @@ impl Display for Entry<'_> {
         let line = request_line.get(..MAX_LOGGED_BYTES).unwrap_or(&request_line);
         let cut = if line.len() < request_line.len() { "..." } else { "" };
         let Self { peer, client, status, sent, due, .. } = self;
-        let (line, milliseconds) = (line.escape_ascii(), self.took.as_secs_f64() * 1000.0);
+        let line = line.escape_ascii();
+        let milliseconds = self.took.as_secs_f64() * 1000.0;
         if *client == peer.ip().to_canonical() {
             write!(f, "{peer}")?;
         } else {
@@ -54,7 +55,9 @@ impl Display for Entry<'_> {
 /// wrong place, or escape the `?` or `=` before it.
 pub fn without_key(line: &[u8]) -> Cow<'_, [u8]> {
     let lower = line.to_ascii_lowercase();
-    let (mut clean, mut end) = (Vec::new(), 0);
+    let mut clean = Vec::new();
+    // Of what was copied or hidden already.
+    let mut end = 0;
     for at in 0..line.len() {
         let name = ["key=", "key%3d"].into_iter().find(|name| at >= end && lower[at..].starts_with(name.as_bytes()));
         let Some(name) = name else { continue };
@@ -76,7 +79,8 @@ mod tests {
     }
 
     fn line_of(client: &str, request_line: &[u8], close: Option<CloseReason>) -> String {
-        let (peer, client) = ("192.168.0.7:5000".parse().unwrap(), client.parse().unwrap());
+        let peer = "192.168.0.7:5000".parse().unwrap();
+        let client = client.parse().unwrap();
         let took = Duration::from_micros(1234);
         Entry { peer, client, request_line, status: 206, sent: 5, due: 10, took, close }.to_string()
     }

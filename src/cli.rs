@@ -47,7 +47,7 @@ impl From<Arguments> for Config {
 /// Serves until a signal.
 ///
 /// # Errors
-/// The reason why it failed to start or to continue, as one line.
+/// Why it failed to start or to continue, as one line.
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     // First, before any other descriptor is opened.
     let listeners = handed_over()?;
@@ -56,8 +56,10 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let lan = (arguments.lan && !is_activated)
         .then(|| std::path::absolute(&arguments.config.dir).unwrap_or_else(|_| arguments.config.dir.clone()));
     let config = Config::from(arguments);
-    let (prefix, has_password) = (config.route_prefix.clone(), config.auth.is_some());
-    let (dir, links) = (config.dir.clone(), config.links());
+    let prefix = config.route_prefix.clone();
+    let has_password = config.auth.is_some();
+    let dir = config.dir.clone();
+    let links = config.links();
     let server = Server::with_listeners(config, listeners)?;
     stop_on_signals(server.handle())?;
     let listening = server.local_addrs();
@@ -65,9 +67,9 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     notify::send("READY=1");
     let is_local = listening.iter().all(|address| address.ip().is_loopback());
     if is_activated {
-        log::info!("listening on the sockets that were handed over (LISTEN_FDS), not on --bind, --port or --lan");
+        log::info!("listening on the sockets in LISTEN_FDS; --bind, --port and --lan are ignored");
     } else if is_local {
-        log::info!("only this machine can watch; --lan lets all devices on the network, --bind selects an address");
+        log::info!("only this machine can connect; use --lan for all devices on the network, or --bind");
     }
     if has_password && !is_local {
         log::warn!(
@@ -111,10 +113,9 @@ fn announce(listening: &[SocketAddr], prefix: &RoutePrefix, lan: Option<&Path>, 
     let _ = out.flush();
 }
 
-/// Says that there is no video, once that is known: on a thread of its own, so that a slow disk doesn't delay the
-/// start.
+/// Warns if there is no video. This runs on a thread of its own, so that a slow disk doesn't delay the start.
 fn warn_if_empty(dir: PathBuf, links: Links) {
-    let look = move || {
+    let check = move || {
         if Library::open_with(&dir, links).is_ok_and(|library| library.is_empty()) {
             log::warn!(
                 "No videos in {} yet: copy some into it (mp4, webm, mkv, mov and others) and reload the page, or start \
@@ -124,7 +125,7 @@ fn warn_if_empty(dir: PathBuf, links: Links) {
         }
     };
     // Without the thread only a hint is missing.
-    let _ = std::thread::Builder::new().name("first look".into()).stack_size(128 * 1024).spawn(look);
+    let _ = std::thread::Builder::new().name("startup check".into()).stack_size(128 * 1024).spawn(check);
 }
 
 /// Raises the limit on open files, and thus on connections, to the maximum.
@@ -144,7 +145,7 @@ fn stop_on_signals(handle: Handle) -> io::Result<()> {
         let mut arrivals = signals.forever();
         if arrivals.next().is_some() {
             // Before the stop, or its own line could come first.
-            log::info!("stopping; waiting for running streams, a second signal stops them");
+            log::info!("stopping; waiting for running streams (a second signal aborts them)");
             handle.stop();
             notify::send("STOPPING=1");
         }

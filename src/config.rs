@@ -19,7 +19,7 @@ use crate::library::Links;
 use crate::urls::RoutePrefix;
 
 /// The options of a server, and of the command line, with the same defaults. Values are clamped to their bounds; time
-/// limits to a millisecond and a year. Without an address it is 127.0.0.1.
+/// limits to a millisecond and a year. Without an address, the server listens on 127.0.0.1.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
     /// Folder to serve, with its subfolders; hidden files are never served
@@ -103,7 +103,7 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-/// Credentials, without repeating them where they are malformed.
+/// Parses credentials. The error for malformed ones doesn't repeat them, because it may be seen or logged.
 #[derive(Clone)]
 struct SecretParser;
 

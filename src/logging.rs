@@ -38,7 +38,7 @@ pub fn lines_lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// The way to standard error. Clones share it.
+/// A handle to the queue. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Log {
     queue: SyncSender<Message>,

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Sends a state like `READY=1`, if a manager asked for it with `NOTIFY_SOCKET`. Never waits; errors are ignored, since
-/// the manager notices what it doesn't get.
+/// Sends a state like `READY=1`, if a manager asked for it with `NOTIFY_SOCKET`. Never waits. Errors are ignored: the
+/// manager has a time limit of its own.
 pub fn send(state: &str) {
     if let Some(name) = env::var_os("NOTIFY_SOCKET") {
         let _ = try_send(&name, state);

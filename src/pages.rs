@@ -27,7 +27,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The text of a page.
+/// Renders a template.
 fn render(page: &impl Template) -> String {
     // It fails only if a value's `Display` does, and none does.
     page.render().unwrap_or_default()
@@ -88,8 +88,14 @@ impl<'l> Card<'l> {
             Folder { videos, has_more: true, .. } => format!("{videos}+ videos"),
             Folder { videos, .. } => count(*videos, "video"),
         };
-        let (path, title) = (encode(&folder.name), DisplayName(base(&folder.name)));
-        Self { path, title, poster: folder.poster.as_deref().map(encode), facts, size: 0, time: 0 }
+        Self {
+            path: encode(&folder.name),
+            title: DisplayName(base(&folder.name)),
+            poster: folder.poster.as_deref().map(encode),
+            facts,
+            size: 0,
+            time: 0,
+        }
     }
 
     /// The first letter, for a picture where there is no poster.
@@ -104,7 +110,7 @@ impl<'l> Card<'l> {
     }
 }
 
-/// A video's size and day; of one that stands for its folder, the size isn't known.
+/// The size and the day of a video. The size of an HLS or DASH film isn't known.
 fn facts(video: &Video) -> String {
     let day = day(video.modified);
     if video.is_folder { day } else { format!("{} \u{b7} {day}", size(video.size)) }
@@ -123,10 +129,8 @@ fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit = larger;
     }
-    match unit == "B" || value >= 99.95 {
-        true => format!("{value:.0} {unit}"),
-        false => format!("{value:.1} {unit}"),
-    }
+    let decimals = usize::from(unit != "B" && value < 99.95);
+    format!("{value:.decimals$} {unit}")
 }
 
 /// The day of a time, in UTC.

@@ -130,26 +130,40 @@ fn push_cue(cue: &Cue<'_>, out: &mut String) {
 fn is_readable_webvtt(text: &str) -> bool {
     let mut lines = text.split('\n');
     let header = lines.next().and_then(|line| line.strip_prefix("WEBVTT"));
-    let (mut in_cue, mut after_times, mut cues, mut texts) = (false, false, 0, 0);
-    let mut is_good = |line: &str| {
-        let is_times = line.contains("-->");
-        texts += usize::from(after_times && !line.is_empty());
-        cues += usize::from(is_times);
-        after_times = is_times;
-        in_cue = (in_cue || is_times) && !line.is_empty();
-        if is_times {
-            let (start, rest) = line.split_once("-->").unwrap_or_default();
-            let mut words = rest.split_ascii_whitespace();
-            let are_times = is_timestamp(start.trim()) && words.next().is_some_and(is_timestamp);
-            return are_times && words.all(|word| word.contains(':'));
+    if !header.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t'])) {
+        return false;
+    }
+    let is_tag = |rest: &str| rest.split_once('>').is_some_and(|(tag, _)| markup::is_webvtt_tag(tag));
+    let mut has_cue = false;
+    let mut has_text = false;
+    let mut in_cue = false;
+    let mut after_times = false;
+    for line in lines {
+        has_text |= after_times && !line.is_empty();
+        after_times = line.contains("-->");
+        if after_times {
+            if !are_webvtt_times(line) {
+                return false;
+            }
+            has_cue = true;
+            in_cue = true;
+        } else {
+            in_cue &= !line.is_empty();
+            if in_cue && !line.split('<').skip(1).all(is_tag) {
+                return false;
+            }
         }
-        let is_tag = |rest: &str| rest.split_once('>').is_some_and(|(tag, _)| markup::is_webvtt_tag(tag));
-        !in_cue || line.split('<').skip(1).all(is_tag)
-    };
-    let is_readable =
-        header.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t'])) && lines.all(&mut is_good);
+    }
     // In double-spaced files no cue has text.
-    is_readable && (texts > 0 || cues == 0)
+    has_text || !has_cue
+}
+
+/// Whether it is a line of times of WebVTT, with or without settings.
+fn are_webvtt_times(line: &str) -> bool {
+    let (start, rest) = line.split_once("-->").unwrap_or_default();
+    let mut words = rest.split_ascii_whitespace();
+    let has_end = words.next().is_some_and(is_timestamp);
+    has_end && is_timestamp(start.trim()) && words.all(|word| word.contains(':'))
 }
 
 /// Whether it is a time of WebVTT, with or without hours.
@@ -186,7 +200,13 @@ impl<'t> Cue<'t> {
 fn cues(text: &str) -> Vec<Cue<'_>> {
     let is_webvtt = text.trim_start().get(..6).is_some_and(|start| start.eq_ignore_ascii_case("WEBVTT"));
     let mut cues: Vec<Cue<'_>> = Vec::new();
-    let (mut end, mut cue_begin, mut is_open, mut is_numbered, mut after_blank) = (0, 0, false, false, true);
+    // Where the line ends, and where the content of the last cue begins.
+    let mut end = 0;
+    let mut cue_begin = 0;
+    // Whether the last cue may go on.
+    let mut is_open = false;
+    let mut is_numbered = false;
+    let mut after_blank = true;
     // The last line of text, where it begins, and whether a blank line precedes it.
     let mut last = ("", 0, false);
     for raw in text.split('\n') {
@@ -252,7 +272,9 @@ fn times(line: &str) -> Option<(Milliseconds, Milliseconds, &str)> {
 /// it. As in ffmpeg, numbers may be of any size and the fraction is a number of `units`.
 fn time(text: &str, unit: i64) -> Option<(Milliseconds, usize, &str)> {
     let mut numbers = [0_i64; 4];
-    let (mut count, mut separator, mut rest) = (0, ':', text);
+    let mut count = 0;
+    let mut separator = ':';
+    let mut rest = text;
     loop {
         rest = rest.trim_start();
         let sign = usize::from(rest.starts_with(['-', '+']));

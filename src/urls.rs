@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::http::target;
 use crate::library::kind::Kind;
 
-/// What the site's URLs begin with, and what those of files end with. Both are safe in HTML, JSON and playlists.
+/// The start of all URLs of the site, and the end of those of files. Both are safe in HTML, JSON and playlists.
 #[derive(Debug, Clone, Default)]
 pub struct Urls {
     /// Empty, or a path like `/films`.
@@ -64,9 +64,10 @@ impl FromStr for RoutePrefix {
         // RFC 3986 §2.3: these need no escaping anywhere.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
-        match path.split('/').all(is_segment) {
-            true => Ok(Self(format!("/{path}"))),
-            false => Err("expected a path like /films, of letters, digits, -, ., _ and ~"),
+        if path.split('/').all(is_segment) {
+            Ok(Self(format!("/{path}")))
+        } else {
+            Err("expected a path like /films, of letters, digits, -, ., _ and ~")
         }
     }
 }

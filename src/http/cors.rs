@@ -61,8 +61,10 @@ mod tests {
 
     #[test]
     fn fields_for_each_origin_and_method() {
-        let (get, options) = ("GET / HTTP/1.1\r\nHost: nas\r\n", "OPTIONS / HTTP/1.1\r\nHost: nas\r\n");
-        let (tv, other) = ("Origin: http://tv\r\n\r\n", "Origin: http://other\r\n\r\n");
+        let get = "GET / HTTP/1.1\r\nHost: nas\r\n";
+        let options = "OPTIONS / HTTP/1.1\r\nHost: nas\r\n";
+        let tv = "Origin: http://tv\r\n\r\n";
+        let other = "Origin: http://other\r\n\r\n";
         let rows = [
             ("*", get, "\r\n", Some("*"), None, true),
             ("*", get, other, Some("*"), None, true),

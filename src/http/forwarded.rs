@@ -12,13 +12,13 @@ use super::request::{Fields, is_authority};
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(pub Vec<IpNet>);
 
-/// Where a request comes from.
+/// The client of a request, and how it reached the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'b> {
     pub client: IpAddr,
     /// Whether the client uses https.
     pub is_https: bool,
-    /// The host and port that the client asked, if a proxy tells.
+    /// The host and port that the client asked for, if a proxy names them.
     pub authority: Option<&'b str>,
 }
 
@@ -28,7 +28,7 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// Where a request with these fields comes from, which `peer` sent.
+    /// Returns where a request comes from that `peer` sent with these fields.
     pub fn origin<'b>(&self, peer: IpAddr, fields: &Fields<'b>) -> Origin<'b> {
         let mut origin = Origin { client: peer.to_canonical(), is_https: false, authority: None };
         if !self.trusts(peer) {

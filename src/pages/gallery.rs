@@ -47,7 +47,7 @@ impl<'l> Gallery<'l> {
         ends.map(move |(end, _)| (encode(&folder[..end]), DisplayName(base(&folder[..end]))))
     }
 
-    /// How many folders and videos there are, as far as there are any.
+    /// The number of folders and that of videos, without zeros.
     fn counts(&self) -> impl Iterator<Item = String> {
         let counts = [(self.folders.len(), "folder"), (self.videos.len(), "video")];
         counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun))

@@ -26,12 +26,12 @@ struct Watch<'l> {
     tracks: Vec<Track<'l>>,
     previous: Option<Card<'l>>,
     next: Option<Card<'l>>,
-    /// What the titles of this film and its neighbours have in common at the front, in bytes.
+    /// The length of the start that the titles of this film and its neighbours share, in bytes.
     common: usize,
 }
 
 impl<'l> Watch<'l> {
-    /// A neighbour's title without what is common, which would leave no room for the episode's number on a phone.
+    /// A neighbour's title without the common start, which would leave no room for the episode's number on a phone.
     fn short(&self, video: &Card<'l>) -> String {
         let mark = if self.common > 0 { "\u{2026} " } else { "" };
         format!("{mark}{}", DisplayName(&video.title.0[self.common..]))

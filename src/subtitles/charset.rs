@@ -30,6 +30,7 @@ const ALPHABETS: &[(&Encoding, &str)] = &[
     (WINDOWS_1257, "ąčęėįšųūž āčēģīķļņšūž äõöüšž"),
 ];
 
+/// Decodes a file. `language` is its BCP 47 tag, a hint; "und" if unknown.
 pub fn decode<'b>(bytes: &'b [u8], language: &str) -> Cow<'b, str> {
     let number = match bytes.first_chunk() {
         Some([0xff, 0xfe, 0, 0]) => Some(u32::from_le_bytes as fn([u8; 4]) -> u32),
@@ -50,14 +51,16 @@ pub fn decode<'b>(bytes: &'b [u8], language: &str) -> Cow<'b, str> {
 fn utf_16_by_its_zeros(bytes: &[u8]) -> Option<&'static Encoding> {
     let start = &bytes[..bytes.len().min(4096)];
     let zeros = |side: usize| start.iter().skip(side).step_by(2).filter(|&&byte| byte == 0).count();
-    let (big, little) = (zeros(0), zeros(1));
+    let big = zeros(0);
+    let little = zeros(1);
     let is_one_sided = big.max(little) > 8 * big.min(little) && big.max(little) * 16 >= start.len();
     is_one_sided.then_some(if little > big { UTF_16LE } else { UTF_16BE })
 }
 
 /// A legacy encoding has more mistakes, and ISO-2022-JP escapes.
 fn is_mostly_utf_8(bytes: &[u8]) -> bool {
-    let (mut characters, mut mistakes) = (0, 0);
+    let mut characters = 0;
+    let mut mistakes = 0;
     for chunk in bytes.utf8_chunks() {
         characters += chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count();
         mistakes += usize::from(!chunk.invalid().is_empty());

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-/// What a track is called.
+/// The language of a track, and its name in a menu.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Label {
     /// The language as a BCP 47 tag, for `srclang`; `und` if unknown.
@@ -65,7 +65,7 @@ const LANGUAGES: &str = "\
 /// empty name is that of numbers.
 const MARKS: &str = "captions/cc, forced/foreign, hearing impaired/sdh/hoh, /default/sub/subs/subtitle/subtitles/utf";
 
-/// What one word says, or several.
+/// The meaning of a word, or of several together.
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     /// Its BCP 47 tag and English name.
@@ -171,13 +171,13 @@ fn with_details(name: &str, details: &str) -> String {
     }
 }
 
-/// Which of the parts is the language. Of several it is the last, since words before it may belong to a title.
+/// The place of the language. Of several it is the last, since words before it may belong to a title.
 fn spoken(parts: &[Part]) -> Option<usize> {
     let last = parts.iter().rposition(|part| matches!(part, Part::Language(..)));
     last.or_else(|| parts.iter().position(|part| *part == Part::Hi))
 }
 
-/// The parts of `text`. Of the words that can be read together the most are, up to three: `swiss german`, not `german`.
+/// The parts of `text`. Up to three words are read together, as many as possible: `swiss german`, not `german`.
 fn parts(text: &str) -> Vec<Part> {
     let words = words(text);
     let mut parts: Vec<Part> = Vec::new();

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::markup::{Style, from_legacy};
 use super::{Cue, time};
 
+/// Whether this line tells that a file is SubStation.
 pub fn is_substation(line: &str) -> bool {
     ["[Script Info]", "[V4", "[Events]", "Dialogue:"].iter().any(|start| line.starts_with(start))
 }

@@ -335,7 +335,8 @@ const SENTENCES: &[(&Encoding, &str, [&str; 3])] = &[
 
 #[test]
 fn legacy_encodings_are_detected_from_one_sentence() {
-    let (mut wrong, mut wrong_with_hint) = (Vec::new(), Vec::new());
+    let mut wrong = Vec::new();
+    let mut wrong_with_hint = Vec::new();
     for &(encoding, language, sentences) in SENTENCES {
         for sentence in sentences {
             let file = format!("1\r\n00:00:01,000 --> 00:00:02,000\r\n<i>{sentence}</i>\r\n\r\n");

@@ -219,7 +219,7 @@ fn without_descriptors_an_existing_file_is_503_and_never_404() {
     let mut kept = Client::connect(program.address);
     kept.send("HEAD /health HTTP/1.1\r\nHost: nas\r\n\r\n");
     assert_eq!(kept.read("HEAD").status, 200);
-    support::eventually("the look for videos at the start has ended", || !program.has_thread("first look"));
+    support::eventually("the look for videos at the start has ended", || !program.has_thread("startup check"));
     // Set from outside while it runs, so that its own limits do not account for it.
     let pid = rustix::process::Pid::from_child(&program.child);
     let allow = |descriptors: u64| {

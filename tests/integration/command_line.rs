@@ -169,7 +169,7 @@ fn a_start_logs_who_can_connect_and_whether_there_are_videos() {
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
         assert!(child.wait().unwrap().success());
         assert!(lines.next().is_none(), "one line for each address, and no other");
-        assert_eq!((said("only this machine can watch"), said(missing)), (is_alone, is_empty), "{bind}");
+        assert_eq!((said("only this machine can connect"), said(missing)), (is_alone, is_empty), "{bind}");
     }
 }
 
