@@ -7,15 +7,12 @@ use std::time::{Duration, Instant};
 ///
 /// The closure gets the number of lines that were suppressed since the last one. The period is a constant. Each place
 /// in the code has a limit of its own, which all threads share.
-#[cfg_attr(not(test), allow(unused_macros))] // Until the server and the routes use it.
 macro_rules! log_limited {
     ($period:expr, $write:expr) => {{
         static LIMITER: $crate::log_limit::LogLimiter = $crate::log_limit::LogLimiter::new($period);
         LIMITER.log(std::time::Instant::now(), $write)
     }};
 }
-// Until the server and the routes use it.
-#[allow(unused_imports)]
 pub(crate) use log_limited;
 
 /// Lets one line through per period, and counts the others.
@@ -31,8 +28,6 @@ struct State {
     suppressed: u64,
 }
 
-// Until the server and the routes use it.
-#[allow(dead_code)]
 impl LogLimiter {
     /// A limit of one line per `period`.
     pub const fn new(period: Duration) -> Self {
