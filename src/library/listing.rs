@@ -139,8 +139,9 @@ impl Library {
         self.with_root(|root| {
             let mut lister = Lister::new(root, limits);
             let listing = list(&mut lister)?;
-            let path = self.path().join(path::as_path(folder));
-            lister.log_line.write(path.as_os_str().as_bytes(), &listing.omissions);
+            let library = self.path().as_os_str().as_bytes();
+            let path = if folder.is_empty() { library.to_vec() } else { join(library, folder) };
+            lister.log_line.write(&path, &listing.omissions);
             Ok(listing)
         })
     }

@@ -106,6 +106,16 @@ fn a_long_name_of_separators_takes_no_longer_than_its_length_allows() {
     }
 }
 
+#[test]
+fn a_video_has_at_most_64_subtitle_files_those_that_sort_first() {
+    let paths = (1..=76).rev().map(|number| format!("film.{number}.srt").into_bytes()).collect();
+    let films = Films::new([&b"film.mp4"[..], b"other.mp4"].into_iter());
+    let mut sidecars = sidecars_by_stem(b"", &films, paths);
+    assert_eq!(remove_extra(&mut sidecars), 12);
+    let tags: Vec<_> = sidecars[&b"film"[..]].iter().map(|sidecar| sidecar.tag.clone()).collect();
+    assert_eq!(tags, (1..=64).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
 /// A name of words and separators that films and subtitles have in common.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
