@@ -7,10 +7,8 @@
 //! replaced or mounted over, and an unused library does not prevent unmounting. This costs 2.3 µs; to keep a handle and
 //! check that the path still names its folder costs 1.2.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +16,7 @@ use std::time::SystemTime;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{Access, AtFlags, CWD, Stat, accessat, stat, statat};
+use rustix::fs::{Access, AtFlags, Stat, accessat, stat};
 
 pub use error::OpenError;
 use kind::is_hidden;
@@ -65,19 +63,6 @@ pub struct OpenFile {
 
 /// Which file it is, and in which state: device, inode, size, and the times when content and inode last changed.
 pub(crate) type Identity = (u64, u64, u64, [i64; 4]);
-
-/// The file that one client asked for last. It stays open: as a rule it is the one that is asked for next, and then a
-/// look at what the name means now takes the place of opening, asking and closing. The disk keeps a file that was
-/// deleted meanwhile, and can't be unmounted, until the client asks for something else, leaves, or this is dropped.
-#[derive(Debug, Default)]
-pub struct LastFile(Option<(Box<[u8]>, PathBuf, OpenFile)>);
-
-impl LastFile {
-    /// Whether there is one.
-    pub fn is_open(&self) -> bool {
-        self.0.is_some()
-    }
-}
 
 impl Library {
     /// Opens the folder at `path`, out of which no link leads.
@@ -131,24 +116,6 @@ impl Library {
         })
     }
 
-    /// The same for a client whose last file is `last`.
-    ///
-    /// # Errors
-    /// As [`Self::open_file`].
-    pub fn open_next(&self, name: &[u8], last: &mut LastFile) -> Result<OpenFile, OpenError> {
-        if let LastFile(Some((of, path, open))) = last
-            && **of == *name
-            && is_still(path, open)
-        {
-            return Ok(open.clone());
-        }
-        // A client has one file open at a time.
-        *last = LastFile::default();
-        let open = self.open_file(name)?;
-        *last = LastFile(Some((name.into(), self.path.join(OsStr::from_bytes(name)), open.clone())));
-        Ok(open)
-    }
-
     /// Identifies the folder that the path names now, and its state. Changes in the folders below it don't count.
     pub(crate) fn identity(&self) -> Result<Identity, OpenError> {
         stat(&self.path).map(|stat| identity(&stat)).map_err(|error| OpenError::NoFolder(error.into()))
@@ -184,14 +151,6 @@ fn open_served(root: Root<'_>, name: &[u8]) -> Result<OpenFile, OpenError> {
     let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
     let identity = (metadata.dev(), metadata.ino(), metadata.len(), times);
     Ok(OpenFile { size: metadata.len(), modified, file: Arc::new(file), identity })
-}
-
-/// Whether `path`, the library's path and a name in it, still means the file that is `open`, and nothing was done to
-/// it. A link never does: where it leads, and whether it may, is for opening it to find out. Where a folder between the
-/// two became a link, the file that was opened in the library goes on being served, and no other: which file `path`
-/// means decides nothing but whether it is that one.
-fn is_still(path: &Path, open: &OpenFile) -> bool {
-    statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| identity(&stat) == open.identity)
 }
 
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "the types differ from system to system")]
@@ -312,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn the_first_name_that_is_a_file_is_opened() {
+        let folder = Folder::new("first");
+        let videos = folder.0.join("videos");
+        fs::write(videos.join("b.srt"), "b").unwrap();
+        fs::write(videos.join("c.srt"), "other").unwrap();
+        symlink("../secret.mp4", videos.join("out.srt")).unwrap();
+        let library = folder.library();
+        let size = |names: &[&str]| {
+            let names = names.iter().map(|name| name.as_bytes().to_vec());
+            library.open_first(names).map(|open| open.size).map_err(|error| format!("{error:?}"))
+        };
+        assert_eq!(size(&["a.srt", "../secret.mp4", "out.srt", "season 1", "b.srt", "c.srt"]), Ok(1));
+        assert_eq!(size(&["out.srt", "a.srt", ".hidden"]), Err("NotFound".to_owned()));
+        assert_eq!(size(&[]), Err("NotFound".to_owned()));
+    }
+
+    #[test]
     fn an_open_file_says_its_size_and_date() {
         let folder = Folder::new("date");
         let before_1970 = SystemTime::UNIX_EPOCH - std::time::Duration::new(1_000_000, 500);
@@ -321,61 +297,16 @@ mod tests {
         assert_eq!((open.size, open.modified), (7, before_1970));
     }
 
-    #[test]
-    fn the_last_file_is_opened_again_when_it_is_not_the_same() {
-        let folder = Folder::new("last");
-        let (library, film) = (folder.library(), folder.0.join("videos/season 1/e01.mp4"));
-        let name = b"season 1/e01.mp4";
-        let mut last = LastFile::default();
-        let first = library.open_next(name, &mut last).unwrap();
-        assert!(Arc::ptr_eq(&library.open_next(name, &mut last).unwrap().file, &first.file), "it is still open");
-        // All are of one length.
-        let secret = folder.0.join("secret.mp4");
-        fs::write(&secret, "outside").unwrap();
-        let written = |path: &Path, text: &str| {
-            fs::write(path, text).unwrap();
-            // As it would be a moment later.
-            File::options().append(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        };
-        let link = |target: &Path| {
-            fs::remove_file(&film).unwrap();
-            symlink(target, &film).unwrap();
-        };
-        type Change<'c> = (&'c str, Box<dyn Fn() + 'c>);
-        let changes: [Change<'_>; 5] = [
-            ("other bytes", Box::new(|| written(&film, "EPISODE"))),
-            (
-                "another file",
-                Box::new(|| {
-                    written(&folder.0.join("other"), "another");
-                    fs::rename(folder.0.join("other"), &film).unwrap();
-                }),
-            ),
-            ("a link that leads out", Box::new(|| link(&secret))),
-            ("nothing", Box::new(|| fs::remove_file(&film).unwrap())),
-            ("a file again", Box::new(|| written(&film, "episode"))),
-        ];
-        let seen = |opened: Result<OpenFile, OpenError>| {
-            opened.map(|open| io::read_to_string(&*open.file).unwrap()).map_err(|error| format!("{error:?}"))
-        };
-        for (what, change) in changes {
-            change();
-            let (now, anew) = (seen(library.open_next(name, &mut last)), seen(library.open_file(name)));
-            assert_eq!(now, anew, "{what}");
-        }
-    }
-
     /// A link whose target is another one is the system's to follow, each time.
     #[test]
     fn a_link_inside_the_library_may_change_its_target() {
         let folder = Folder::new("target");
         let (library, link) = (folder.library(), folder.0.join("videos/link.mp4"));
-        let mut last = LastFile::default();
         for text in ["episode", "another"] {
             fs::write(folder.0.join(format!("videos/{text}.mp4")), text).unwrap();
             let _ = fs::remove_file(&link);
             symlink(format!("{text}.mp4"), &link).unwrap();
-            let open = library.open_next(b"link.mp4", &mut last).unwrap();
+            let open = library.open_file(b"link.mp4").unwrap();
             assert_eq!(io::read_to_string(&*open.file).unwrap(), text);
         }
     }
@@ -385,16 +316,12 @@ mod tests {
         let folder = Folder::new("replaced");
         let (library, videos) = (folder.library(), folder.0.join("videos"));
         let name = b"season 1/e01.mp4";
-        let mut last = LastFile::default();
-        let mut seen = |library: &Library| {
-            let read = |open: OpenFile| io::read_to_string(&*open.file).unwrap();
-            let next = library.open_next(name, &mut last).map(read);
+        let seen = |library: &Library| {
+            let opened = library.open_file(name).map(|open| io::read_to_string(&*open.file).unwrap());
             let listed = library.walk(b"").map(|listing| listing.videos.len());
-            match (next, library.open_file(name).map(read), listed) {
-                (Ok(next), Ok(anew), Ok(1)) if next == anew => next,
-                (Err(OpenError::NoFolder(_)), Err(OpenError::NoFolder(_)), Err(OpenError::NoFolder(_))) => {
-                    "gone".into()
-                }
+            match (opened, listed) {
+                (Ok(text), Ok(1)) => text,
+                (Err(OpenError::NoFolder(_)), Err(OpenError::NoFolder(_))) => "gone".into(),
                 other => panic!("{other:?}"),
             }
         };
@@ -442,15 +369,14 @@ mod tests {
     fn a_folder_that_became_a_link_which_leads_out_serves_nothing_new() {
         let folder = Folder::new("parent");
         let (library, season) = (folder.library(), folder.0.join("videos/season 1"));
-        let mut last = LastFile::default();
-        let open = library.open_next(b"season 1/e01.mp4", &mut last).unwrap();
+        let open = library.open_file(b"season 1/e01.mp4").unwrap();
         assert_eq!(open.size, 7);
         fs::create_dir(folder.0.join("outside")).unwrap();
         fs::write(folder.0.join("outside/e01.mp4"), "outside").unwrap();
         fs::rename(&season, folder.0.join("old")).unwrap();
         symlink("../outside", &season).unwrap();
         for _ in 0..2 {
-            let outcome = library.open_next(b"season 1/e01.mp4", &mut last);
+            let outcome = library.open_file(b"season 1/e01.mp4");
             assert!(matches!(outcome, Err(OpenError::OutsideRoot)), "{outcome:?}");
         }
     }
