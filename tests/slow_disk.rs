@@ -23,7 +23,7 @@ use fuser::{
     LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, ReplyOpen, Request,
 };
 
-use support::{Folder, skip};
+use support::{Client, Folder, Running, skip};
 
 /// What is on a disk: `folders` with `films` each, or films only. With `extras`, a folder has a manifest and a folder
 /// of subtitles, too.
@@ -276,6 +276,23 @@ fn a_listing_of_a_slow_disk_ends_in_time_and_says_so() {
         for &(milliseconds, layout, way) in &cases {
             let begin = &begin;
             scope.spawn(move || check(layout, Duration::from_millis(milliseconds), way, begin));
+        }
+    });
+}
+
+#[test]
+fn the_page_and_the_playlist_of_a_slow_disk_say_that_they_are_incomplete() {
+    let layout = Layout { folders: 2000, films: 2, extras: false };
+    let Some(mounted) = Mounted::new(layout, Duration::from_millis(5)) else { return };
+    let server = Running::over(&mounted.folder);
+    thread::scope(|scope| {
+        for target in ["/", "/playlist.m3u"] {
+            let address = server.address;
+            scope.spawn(move || {
+                let answer = Client::get(address, target);
+                assert_eq!(answer.status, 200, "{target}");
+                assert!(answer.text().contains("This list is incomplete: slow disk."), "{target}");
+            });
         }
     });
 }
