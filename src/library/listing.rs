@@ -9,24 +9,24 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Range;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant, SystemTime};
-
-use cap_std::fs::{DirEntry, FileType, Metadata, ReadDir};
 
 use super::kind::Kind;
 use super::manifest::{self, Segments};
 use super::omissions::LogLine;
 pub use super::omissions::Omissions;
 use super::path::{self, base, join, parent, stem};
-use super::pictures::Pictures;
 use super::root::Root;
 use super::sidecars::{Films, Sidecar, is_for_subtitles, remove_extra, sidecars_by_stem};
 use super::{Library, OpenError, is_valid_name, open_served, order};
 
+use entries::{DirEntries, MediaFile};
+
 mod card;
+mod entries;
 
 /// A video, as defined in [`Library::list`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,30 +157,6 @@ struct Lister<'l> {
     deadline: Option<Instant>,
     omissions: Omissions,
     log_line: LogLine,
-}
-
-/// The entries of a folder by kind, without the folder's path.
-#[derive(Default)]
-struct DirEntries {
-    folders: Vec<Vec<u8>>,
-    videos: Vec<MediaFile>,
-    manifests: Vec<MediaFile>,
-    pictures: Pictures,
-    subtitles: Vec<Vec<u8>>,
-}
-
-/// A file that may be a video.
-struct MediaFile {
-    name: Vec<u8>,
-    size: u64,
-    modified: SystemTime,
-}
-
-/// Which kind of directory entry it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum EntryKind {
-    Folder,
-    File,
 }
 
 /// A folder of a tree that is walked.
@@ -363,46 +339,6 @@ impl<'l> Lister<'l> {
         text
     }
 
-    /// Reads a folder, within the limits: first all names, since one call reads many of them, and then what has to be
-    /// asked for each file.
-    fn entries(&mut self, folder: &[u8]) -> Result<DirEntries, OpenError> {
-        if !folder.is_empty() && !is_valid_name(folder) {
-            return Err(OpenError::NotFound);
-        }
-        let mut entries = DirEntries::default();
-        if self.limit_reached() {
-            return Ok(entries);
-        }
-        let mut unknown = Vec::new();
-        let mut reader = self.root.entries(folder)?;
-        while let Some(entry) = self.next_entry(&mut reader) {
-            let entry = entry?;
-            if self.entries == self.limits.entries {
-                self.omissions.too_many = true;
-                break;
-            }
-            self.entries += 1;
-            unknown.extend(entries.add_by_name(entry));
-        }
-        for entry in unknown {
-            if self.is_late() {
-                break;
-            }
-            self.classify(&mut entries, folder, &entry);
-        }
-        Ok(entries)
-    }
-
-    /// The next entry of a folder, if there is one and time for it.
-    fn next_entry(&mut self, reader: &mut ReadDir) -> Option<io::Result<DirEntry>> {
-        if self.is_late() {
-            return None;
-        }
-        let entry = reader.next();
-        self.deadline.get_or_insert_with(|| Instant::now() + self.limits.time);
-        entry
-    }
-
     /// Whether the time is up. It must be asked before each system call.
     fn is_late(&mut self) -> bool {
         self.omissions.too_slow |= self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -424,27 +360,6 @@ impl<'l> Lister<'l> {
         self.log_line.add_example(path, &why);
     }
 
-    /// Adds an entry after asking the disk what it is.
-    fn classify(&mut self, entries: &mut DirEntries, folder: &[u8], entry: &DirEntry) {
-        let name = entry.file_name().into_vec();
-        match self.metadata(folder, &name, entry) {
-            Ok(metadata) => match EntryKind::of(metadata.file_type()) {
-                Some(EntryKind::Folder) => entries.folders.push(name),
-                Some(EntryKind::File) => entries.add_file(name, Some(&metadata)),
-                None => {}
-            },
-            Err(error) => self.omit(&join(folder, &name), error.into()),
-        }
-    }
-
-    fn metadata(&self, folder: &[u8], name: &[u8], entry: &DirEntry) -> io::Result<Metadata> {
-        match kind_in_directory(entry) {
-            Some(_) => entry.metadata(),
-            // A link: the library's handle decides whether it leads out.
-            None => self.root.metadata(&join(folder, name)),
-        }
-    }
-
     /// Device and inode of a folder, after all links.
     fn identity(&self, folder: &[u8]) -> Result<(u64, u64), OpenError> {
         use cap_std::fs::MetadataExt;
@@ -457,60 +372,10 @@ impl<'l> Lister<'l> {
     }
 }
 
-impl DirEntries {
-    /// Adds an entry, unless the disk has to be asked for more than its name: then it is returned.
-    fn add_by_name(&mut self, entry: DirEntry) -> Option<DirEntry> {
-        let name = entry.file_name().into_vec();
-        if !is_valid_name(&name) {
-            return None;
-        }
-        match kind_in_directory(&entry) {
-            Some(EntryKind::Folder) => self.folders.push(name),
-            Some(EntryKind::File) if Kind::of(&name).is_playable() => return Some(entry),
-            Some(EntryKind::File) => self.add_file(name, None),
-            None => return Some(entry),
-        }
-        None
-    }
-
-    /// Adds a file. A video needs its metadata. Other files than those of a [`Kind`] are ignored.
-    fn add_file(&mut self, name: Vec<u8>, metadata: Option<&Metadata>) {
-        let files = match Kind::of(&name) {
-            Kind::Other => return,
-            Kind::Picture(_) => return self.pictures.add(name),
-            Kind::Subtitles(_) => return self.subtitles.push(name),
-            Kind::Video | Kind::TransportStream => &mut self.videos,
-            Kind::Manifest => &mut self.manifests,
-        };
-        if let Some(metadata) = metadata
-            && let Ok(modified) = metadata.modified()
-        {
-            files.push(MediaFile { name, size: metadata.len(), modified: modified.into_std() });
-        }
-    }
-}
-
-impl EntryKind {
-    fn of(file_type: FileType) -> Option<Self> {
-        if file_type.is_dir() {
-            Some(Self::Folder)
-        } else if file_type.is_file() {
-            Some(Self::File)
-        } else {
-            None
-        }
-    }
-}
-
 impl TreeFolder {
     fn new(name: Vec<u8>, depth: usize) -> Self {
         Self { name, depth, folders: 0..0, videos: Vec::new() }
     }
-}
-
-/// The kind of an entry, as far as its directory tells. It doesn't for a link, nor on some file systems.
-fn kind_in_directory(entry: &DirEntry) -> Option<EntryKind> {
-    EntryKind::of(entry.file_type().ok()?)
 }
 
 /// Moves the videos of a tree, those of subfolders first. The recursion is as deep as [`Limits::depth`].

@@ -4,7 +4,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use cap_std::fs::{DirEntry, ReadDir};
 
-use super::{EntryKind, Folder, Lister, kind_in_directory};
+use super::entries::{EntryKind, kind_in_directory};
+use super::{Folder, Lister};
 use crate::library::kind::{Kind, is_hidden};
 use crate::library::path::join;
 use crate::library::pictures::Pictures;
