@@ -1,9 +1,11 @@
 //! Bodies that are made once for many responses: pages, JSON, playlists, subtitles.
 //!
-//! A response holds its body until it is sent, however slowly its client reads. All bodies together have a bound; beyond
-//! it the oldest ones are dropped, and the responses that are still sending them end.
+//! A response holds its body until it is sent. All bodies together have a bound: a new one takes the room of those whose
+//! clients don't read, and their responses end.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::fingerprint::fnv1a;
 use crate::sync::lock;
@@ -15,6 +17,15 @@ pub const ORIGIN_MARK: char = '\0';
 /// Bytes of all bodies that responses hold. If the newest one alone has more than a quarter of that, four times its size.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// A body of which nobody has read a chunk for this long makes room at once.
+const UNREAD: Duration = Duration::from_secs(1);
+
+/// How long a new body waits for the clients that read the others. Then the oldest body makes room.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How often a body that waits looks for room.
+const INTERVAL: Duration = Duration::from_millis(10);
+
 #[derive(Debug)]
 pub struct SharedBody {
     /// Empty after the body was dropped.
@@ -22,14 +33,18 @@ pub struct SharedBody {
     length: usize,
     marks: usize,
     hash: u64,
+    /// When a chunk was read, or else when it was made.
+    last_read: Mutex<Instant>,
 }
 
 impl SharedBody {
-    fn new(bytes: Vec<u8>) -> Self {
+    fn new(mut bytes: Vec<u8>) -> Self {
+        bytes.shrink_to_fit();
         Self {
             length: bytes.len(),
             marks: bytes.iter().filter(|byte| **byte == ORIGIN_MARK as u8).count(),
             hash: fnv1a(&bytes),
+            last_read: Mutex::new(Instant::now()),
             bytes: RwLock::new(bytes),
         }
     }
@@ -59,6 +74,7 @@ impl SharedBody {
     /// Copies up to `size` bytes from `at` on, with `origin` in the place of each mark. Returns them, and where the next
     /// chunk begins, which is `None` after the last one. `None`: the body was dropped.
     pub fn chunk(&self, at: usize, size: usize, origin: &str) -> Option<(Vec<u8>, Option<usize>)> {
+        *lock(&self.last_read) = Instant::now();
         let bytes = self.bytes();
         let end = self.length.min(at + size);
         let raw = bytes.get(at..end)?;
@@ -81,26 +97,51 @@ pub struct SharedBodies {
 impl SharedBodies {
     /// A body for all who want it. If the same bytes are being sent to a slow client already, it is that one.
     pub fn share(&self, bytes: Vec<u8>) -> Arc<SharedBody> {
-        let mut body = Arc::new(SharedBody::new(bytes));
+        let body = Arc::new(SharedBody::new(bytes));
+        let deadline = Instant::now() + WAIT;
+        loop {
+            if let Some(shared) = self.try_share(&body, Instant::now() >= deadline) {
+                return shared;
+            }
+            thread::sleep(INTERVAL);
+        }
+    }
+
+    /// Adds a body if there is room for it, or if it `must` be added.
+    fn try_share(&self, body: &Arc<SharedBody>, must: bool) -> Option<Arc<SharedBody>> {
         let mut bodies = lock(&self.bodies);
         let mut held: Vec<Arc<SharedBody>> = bodies.iter().filter_map(Weak::upgrade).collect();
-        if let Some(at) = held.iter().position(|known| known.hash == body.hash && *known.bytes() == *body.bytes()) {
-            body = held.remove(at);
+        let same = held.iter().position(|known| known.hash == body.hash && *known.bytes() == *body.bytes());
+        let shared = match same {
+            Some(at) => held.remove(at),
+            None => Arc::clone(body),
+        };
+        if !make_room(&held, shared.length, must) {
+            return None;
         }
-        let bound = MAX_BYTES.max(4 * body.length);
-        let mut total = body.length + held.iter().map(|known| known.bytes().len()).sum::<usize>();
-        for oldest in &held {
-            if total <= bound {
-                break;
-            }
-            total -= oldest.bytes().len();
-            oldest.drop_bytes();
-        }
-        held.push(Arc::clone(&body));
+        held.push(Arc::clone(&shared));
         *bodies = held.iter().map(Arc::downgrade).collect();
+        // A body that nobody else holds is freed after the lock.
         drop(bodies);
-        body
+        Some(shared)
     }
+}
+
+/// Drops unread bodies, the oldest first, or any where it `must`, until another one of `length` bytes fits. Returns
+/// whether it does.
+fn make_room(held: &[Arc<SharedBody>], length: usize, must: bool) -> bool {
+    let bound = MAX_BYTES.max(4 * length);
+    let mut total = length + held.iter().map(|body| body.bytes().len()).sum::<usize>();
+    for body in held {
+        if total <= bound {
+            break;
+        }
+        if must || lock(&body.last_read).elapsed() >= UNREAD {
+            total -= body.bytes().len();
+            body.drop_bytes();
+        }
+    }
+    total <= bound
 }
 
 #[cfg(test)]
@@ -148,16 +189,36 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_bound_the_oldest_bodies_are_dropped() {
+    fn beyond_the_bound_the_oldest_unread_bodies_are_dropped_without_a_wait() {
         let bodies = SharedBodies::default();
         let large = |byte: u8| bodies.share(vec![byte; MAX_BYTES / 8]);
         let held: Vec<_> = (1..=8).map(large).collect();
         assert!(held.iter().all(|body| !body.is_dropped()));
         assert!(Arc::ptr_eq(&held[0], &large(1)), "asked for again, it is the newest");
+        for body in &held {
+            *lock(&body.last_read) -= UNREAD;
+        }
+        held[1].chunk(0, 10, "").unwrap();
+        let begun = Instant::now();
         let _ninth = large(9);
+        assert!(begun.elapsed() < WAIT);
         let dropped: Vec<bool> = held.iter().map(|body| body.is_dropped()).collect();
-        assert_eq!(dropped, [false, true, false, false, false, false, false, false]);
-        assert_eq!(held[1].chunk(0, 10, ""), None);
-        assert!(!large(2).is_dropped(), "it is made again");
+        assert_eq!(dropped, [false, false, true, false, false, false, false, false]);
+        assert_eq!(held[2].chunk(0, 10, ""), None);
+        assert!(!large(3).is_dropped(), "it is made again");
+    }
+
+    #[test]
+    fn bodies_that_are_read_have_time_to_end() {
+        let bodies = SharedBodies::default();
+        let mut held: Vec<_> = (1..=8).map(|byte: u8| bodies.share(vec![byte; MAX_BYTES / 8])).collect();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                drop(held.pop());
+            });
+            bodies.share(vec![9; MAX_BYTES / 8]);
+        });
+        assert!(held.iter().all(|body| !body.is_dropped()));
     }
 }

@@ -53,13 +53,16 @@ impl Site {
         let (_, language) = &key;
         let convert = || {
             let _permit = self.conversions.begin(file.size).ok_or(OpenError::Busy)?;
-            let mut bytes = Vec::new();
+            // One more, so that the end is found without a larger buffer.
+            let mut bytes = Vec::with_capacity(file.size as usize + 1);
             (&*file.file).take(file.size).read_to_end(&mut bytes).map_err(OpenError::Unavailable)?;
             let converted = subtitles::to_webvtt(&bytes, language);
             if converted.dropped > 0 {
                 let name = name.escape_ascii();
                 log::debug!("\"{name}\": {} cues without an end after their start were dropped", converted.dropped);
             }
+            // It may wait for room, and needs no more than the text.
+            drop(bytes);
             Ok(self.bodies.share(converted.text.into_bytes()))
         };
         match self.subtitles.get(&key, convert) {
