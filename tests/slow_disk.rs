@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -79,6 +79,8 @@ struct SlowDisk {
     /// Milliseconds that the next operation takes in addition.
     spin_up: Arc<AtomicU64>,
     operations: Arc<AtomicUsize>,
+    /// If there is a list, folders other than the first one hang, and wait in it.
+    hanging: Arc<Mutex<Option<Vec<ReplyOpen>>>>,
 }
 
 impl SlowDisk {
@@ -146,8 +148,13 @@ impl Filesystem for SlowDisk {
         reply.data(&MANIFEST[MANIFEST.len().min(offset as usize)..]);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, _: &Request, folder: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         self.operate();
+        if let Some(hanging) = &mut *self.hanging.lock().unwrap()
+            && folder.0 >= 2 << FOLDER_BITS
+        {
+            return hanging.push(reply);
+        }
         reply.opened(FileHandle(0), FopenFlags::empty());
     }
 
@@ -174,7 +181,8 @@ impl Mounted {
     /// `None` if it can't be mounted, after a line that says why; panics if `FILMSTRIP_TEST_ALL` is set.
     fn new(layout: Layout, delay: Duration) -> Option<Self> {
         let folder = Folder::new();
-        let disk = SlowDisk { layout, delay, spin_up: Arc::default(), operations: Arc::default() };
+        let disk =
+            SlowDisk { layout, delay, spin_up: Arc::default(), operations: Arc::default(), hanging: Arc::default() };
         let mut config = Config::default();
         config.mount_options = vec![MountOption::RO, MountOption::FSName("filmstrip-slow".into())];
         match fuser::spawn_mount(disk.clone(), folder.path(), &config) {
@@ -197,6 +205,8 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
+        // Those that hang get an error.
+        drop(self.disk.hanging.lock().unwrap().take());
         let _ = self.session.take().map(BackgroundSession::umount_and_join);
     }
 }
@@ -313,4 +323,47 @@ fn a_disk_that_spins_up_is_listed_completely() {
     let listing = library.list(b"").unwrap();
     assert!(listing.omissions.is_nothing(), "{}", listing.omissions);
     assert!(listing.folders.iter().all(|folder| folder.videos == 4 && !folder.has_more), "{:?}", listing.folders);
+}
+
+#[test]
+fn all_who_ask_for_the_page_of_a_disk_that_spins_up_get_it() {
+    let layout = Layout { folders: 5, films: 3, extras: false };
+    let Some(mounted) = Mounted::new(layout, Duration::ZERO) else { return };
+    let server = Running::over(&mounted.folder);
+    mounted.disk.spin_up.store(8000, Ordering::SeqCst);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for target in ["/", "/", "/api/videos", "/playlist.m3u"] {
+            let address = server.address;
+            scope.spawn(move || {
+                let answer = Client::get(address, target);
+                assert_eq!(answer.status, 200, "{target}");
+                assert!(!answer.text().contains("incomplete"), "{target}");
+            });
+        }
+    });
+    assert!(started.elapsed() >= Duration::from_secs(8));
+}
+
+#[test]
+fn hanging_folders_keep_nobody_from_a_healthy_one() {
+    let layout = Layout { folders: 20, films: 2, extras: false };
+    let Some(mounted) = Mounted::new(layout, Duration::ZERO) else { return };
+    let server = Running::over(&mounted.folder);
+    *mounted.disk.hanging.lock().unwrap() = Some(Vec::new());
+    let ask = |folder: u64| {
+        let mut client = Client::connect(server.address);
+        client.send(format!("GET /?path=folder%20{folder} HTTP/1.1\r\nHost: nas\r\n\r\n"));
+        client
+    };
+    let hanging: Vec<Client> = (2..=20).map(ask).collect();
+    support::eventually("all of them hang", || {
+        mounted.disk.hanging.lock().unwrap().as_ref().is_some_and(|waiting| waiting.len() == hanging.len())
+    });
+    for _ in 0..6 {
+        let started = Instant::now();
+        assert_eq!(ask(1).read("GET").status, 200);
+        // Before, it waited for turns that the others had taken for six seconds each.
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
 }
