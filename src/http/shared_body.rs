@@ -78,7 +78,11 @@ impl SharedBody {
         let bytes = self.bytes();
         let end = self.length.min(at + size);
         let raw = bytes.get(at..end)?;
-        let chunk = raw.split(|byte| *byte == ORIGIN_MARK as u8).collect::<Vec<_>>().join(origin.as_bytes());
+        let chunk = if self.marks == 0 {
+            raw.to_vec()
+        } else {
+            raw.split(|byte| *byte == ORIGIN_MARK as u8).collect::<Vec<_>>().join(origin.as_bytes())
+        };
         Some((chunk, (end < self.length).then_some(end)))
     }
 

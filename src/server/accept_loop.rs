@@ -46,6 +46,8 @@ pub struct AcceptLoop {
     limits: Arc<Limits>,
     pool: Arc<Pool<Box<Client>>>,
     listeners: Vec<Arc<TcpListener>>,
+    /// Connections in the poller after the last wait, for the metrics.
+    parked: usize,
     /// Since when new connections have been waiting for a place.
     full_since: Option<Instant>,
     /// How long the next back-off is.
@@ -66,6 +68,7 @@ impl AcceptLoop {
             limits,
             pool,
             listeners: listeners.into_iter().map(Arc::new).collect(),
+            parked: 0,
             full_since: None,
             back_off: MIN_BACK_OFF,
             accept_again_at: None,
@@ -75,8 +78,9 @@ impl AcceptLoop {
     pub fn run(mut self, drain_timeout: Duration) -> Stopped {
         self.listen();
         while !self.limits.stage().is_stopping() {
-            let is_readable = self.wait(None);
-            if is_readable || self.full_since.is_some() || self.accept_again_at.is_some_and(|at| at <= Instant::now()) {
+            let is_acceptable = self.wait(None);
+            if is_acceptable || self.full_since.is_some() || self.accept_again_at.is_some_and(|at| at <= Instant::now())
+            {
                 self.accept();
             }
         }
@@ -86,13 +90,14 @@ impl AcceptLoop {
     /// Waits until there is something to do, until `until` at the latest, and does what is due. Returns whether there
     /// is a connection to accept.
     fn wait(&mut self, until: Option<Instant>) -> bool {
+        self.shared.metrics().set_connections(self.limits.open(), self.parked);
         // For what was queued since the last time.
         self.pool.wake();
-        self.shared.metrics().set_connections(self.limits.open(), self.shared.poller.len());
         let deadlines = [until, self.accept_again_at, self.pool.next_tick()];
-        let mut ready = Vec::new();
-        let is_readable = self.shared.poller.wait(deadlines.into_iter().flatten().min(), &mut ready);
-        for client in ready {
+        let turn = self.shared.poller.wait(deadlines.into_iter().flatten().min());
+        self.parked = turn.parked;
+        self.shared.metrics().set_connections(self.limits.open(), self.parked);
+        for client in turn.ready {
             self.pool.submit(client);
         }
         self.pool.wake();
@@ -101,7 +106,7 @@ impl AcceptLoop {
         while let Some(client) = self.pool.take_overdue(now, WAIT_TIMEOUT) {
             self.refuse(*client, Refused::NoResources);
         }
-        is_readable
+        turn.is_acceptable
     }
 
     /// Reports the next connection once.

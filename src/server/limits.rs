@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::close_reason::CloseReason;
@@ -73,6 +73,8 @@ pub struct Limits {
     pub bounds: Bounds,
     pub proxies: Proxies,
     counts: Mutex<Counts>,
+    /// The number of open connections, for those who don't need the lock.
+    open: AtomicUsize,
     /// An index in [`Stage::ALL`].
     stage: AtomicU8,
 }
@@ -103,7 +105,13 @@ pub struct ForwardedPermit {
 
 impl Limits {
     pub fn new(bounds: Bounds, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { bounds, proxies, counts: Mutex::default(), stage: AtomicU8::new(Stage::Running as u8) })
+        Arc::new(Self {
+            bounds,
+            proxies,
+            counts: Mutex::default(),
+            open: AtomicUsize::new(0),
+            stage: AtomicU8::new(Stage::Running as u8),
+        })
     }
 
     /// The address that a connection counts for: none for a proxy's, which has many clients. An IPv4 client on an IPv6
@@ -129,6 +137,7 @@ impl Limits {
         counts.next_number += 1;
         let number = counts.next_number;
         counts.sockets.insert(number, Arc::clone(socket));
+        self.open.fetch_add(1, Ordering::SeqCst);
         Some(Permit { limits: Arc::clone(self), number: Some(number), address })
     }
 
@@ -150,7 +159,7 @@ impl Limits {
 
     /// The number of open connections.
     pub fn open(&self) -> usize {
-        lock(&self.counts).sockets.len()
+        self.open.load(Ordering::SeqCst)
     }
 
     pub fn stage(&self) -> Stage {
@@ -205,8 +214,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = lock(&self.limits.counts);
         match self.number {
-            // The descriptor is free before the place is.
-            Some(number) => drop(counts.sockets.remove(&number)),
+            Some(number) => {
+                // The descriptor is free before the place is.
+                drop(counts.sockets.remove(&number));
+                self.limits.open.fetch_sub(1, Ordering::SeqCst);
+            }
             None => counts.refused -= 1,
         }
         if let Some(address) = self.address {

@@ -38,6 +38,16 @@ pub struct Deadline {
     pub idle_since: Option<Instant>,
 }
 
+/// What one wait gives.
+pub struct Turn<T> {
+    /// The connections that have something to read, or have reached their deadline.
+    pub ready: Vec<T>,
+    /// Whether there is a connection to accept.
+    pub is_acceptable: bool,
+    /// How many connections are still parked.
+    pub parked: usize,
+}
+
 struct Parked<T> {
     /// By the socket's descriptor.
     connections: HashMap<u64, (T, Deadline)>,
@@ -95,8 +105,8 @@ impl<T> Poller<T> {
     }
 
     /// Waits until a connection has something to read or has reached its deadline, or there is one to accept; until
-    /// `until` at the latest. Appends the connections to `ready`, and returns whether there is one to accept.
-    pub fn wait(&self, until: Option<Instant>, ready: &mut Vec<T>) -> bool {
+    /// `until` at the latest.
+    pub fn wait(&self, until: Option<Instant>) -> Turn<T> {
         let mut parked = lock(&self.parked);
         let now = Instant::now();
         let first = parked.deadlines.first().map(|(deadline, _)| *deadline);
@@ -106,18 +116,14 @@ impl<T> Poller<T> {
         let mut tokens = Vec::new();
         self.selector.wait(until.map(|until| until.saturating_duration_since(now)), &mut tokens);
         let mut parked = lock(&self.parked);
-        ready.extend(tokens.iter().filter_map(|token| parked.take(*token)));
+        let mut ready: Vec<T> = tokens.iter().filter_map(|token| parked.take(*token)).collect();
         let now = Instant::now();
         while let Some((_, token)) = parked.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
             self.selector.disarm(token);
             ready.extend(parked.take(token));
         }
-        tokens.iter().any(|token| token & LISTENER != 0)
-    }
-
-    /// The number of parked connections.
-    pub fn len(&self) -> usize {
-        lock(&self.parked).connections.len()
+        let is_acceptable = tokens.iter().any(|token| token & LISTENER != 0);
+        Turn { ready, is_acceptable, parked: parked.connections.len() }
     }
 
     /// Ends the present wait, or the next one.

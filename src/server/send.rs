@@ -26,7 +26,7 @@ const STALL_BYTES: u64 = 4096;
 const STACK_BUFFER_SIZE: usize = 4096;
 
 /// Bytes of a shared body that are copied at a time. A client that does not read holds so many.
-const SHARED_CHUNK_SIZE: usize = 32 * 1024;
+const SHARED_CHUNK_SIZE: usize = 64 * 1024;
 
 /// The most bytes that one read(2) or sendfile(2) is asked for: a socket seldom takes more.
 const MAX_CHUNK_SIZE: usize = 256 * 1024;

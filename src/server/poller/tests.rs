@@ -31,9 +31,7 @@ fn park<N>(poller: &Poller<Named<N>>, socket: &Arc<TcpStream>, name: N, deadline
 
 /// What one wait gives.
 fn wait<N>(poller: &Poller<Named<N>>) -> Vec<N> {
-    let mut ready = Vec::new();
-    poller.wait(Some(Instant::now() + LONG), &mut ready);
-    ready.into_iter().map(|(name, _)| name).collect()
+    poller.wait(Some(Instant::now() + LONG)).ready.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Both selectors do the same. Where there is epoll, the other one is tested all the same.
