@@ -155,7 +155,7 @@ fn the_page_and_the_playlist_of_one_film_are_small_whatever_its_subtitles() {
 
 #[test]
 fn clients_that_do_not_read_different_answers_cost_bounded_memory_and_nobody_a_503() {
-    const FILES: usize = 64;
+    const FILES: usize = 100;
     let folder = Folder::new().with("film.mp4", "film");
     let cue = format!("00:01.000 --> 00:02.000\n{}\n\n", "a line ".repeat(1000));
     for number in 0..FILES {
@@ -165,9 +165,9 @@ fn clients_that_do_not_read_different_answers_cost_bounded_memory_and_nobody_a_5
     let program = Program::start(folder.path(), &[]);
     let before = program.status("VmHWM");
     let clients = unread(program.address, (0..FILES).map(|number| get(&format!("/subtitles/{number}.vtt"), "nas")));
-    // All of them together have 256 MB.
+    // All of them together have 400 MB; the allocator keeps some of what was freed.
     let peak = peak_above(&program, before);
-    assert!(peak < 200 * 1024, "{peak} KiB for {} clients", clients.len());
+    assert!(peak < 300 * 1024, "{peak} KiB for {} clients", clients.len());
     for target in ["/", "/api/videos", "/subtitles/0.vtt"] {
         assert_eq!(Client::get(program.address, target).status, 200, "{target}");
     }
